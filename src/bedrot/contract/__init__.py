@@ -1,0 +1,48 @@
+"""The contract of a source: Field, Table, Feed, Source, and a file as it was given."""
+
+from bedrot.contract.original import Member, Original
+from bedrot.contract.values import (
+    ISRC,
+    Basis,
+    Check,
+    Delimited,
+    Facts,
+    Feed,
+    Field,
+    Grain,
+    Ignored,
+    Kind,
+    Merge,
+    Partition,
+    Reader,
+    Remembers,
+    Row,
+    Source,
+    Stamp,
+    Table,
+    heading_key,
+)
+
+__all__ = [
+    "ISRC",
+    "Basis",
+    "Check",
+    "Delimited",
+    "Facts",
+    "Feed",
+    "Field",
+    "Grain",
+    "Ignored",
+    "Kind",
+    "Member",
+    "Merge",
+    "Original",
+    "Partition",
+    "Reader",
+    "Remembers",
+    "Row",
+    "Source",
+    "Stamp",
+    "Table",
+    "heading_key",
+]

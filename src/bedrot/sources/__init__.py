@@ -1,0 +1,1 @@
+"""One folder a service; what is there is found."""

@@ -1,0 +1,62 @@
+"""The one way to reach DuckDB, and to put names and texts into SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+MEMORY = "700MB"
+
+
+def connect(spill: Path | None, threads: int = 2, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """An in-memory engine that never reaches the network, spills to `spill`, and reads UTC clocks only."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": threads,
+        "memory_limit": memory,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if spill is not None:
+        config["temp_directory"] = str(spill)
+    con = duckdb.connect(config=config)
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def name(identifier: str) -> str:
+    """An identifier, quoted."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def names(identifiers: Iterable[str], prefix: str = "") -> str:
+    """Identifiers, quoted and joined by commas."""
+    return ", ".join(prefix + name(one) for one in identifiers)
+
+
+def text(value: str) -> str:
+    """A text literal, quoted."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def literal(value: str | int | Decimal | date | bool | None) -> str:
+    """A value as an SQL literal; dates and decimals with their type."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()}'"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        return f"CAST('{value:f}' AS DECIMAL(38,18))"
+    return text(value)
+
+
+def files(paths: Iterable[Path]) -> str:
+    """Paths as a list literal for read_parquet."""
+    return "[" + ", ".join(text(path.as_posix()) for path in paths) + "]"

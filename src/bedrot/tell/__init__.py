@@ -1,0 +1,1 @@
+"""What people ask of a lake: why, diff, status, verify, export."""
