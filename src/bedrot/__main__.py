@@ -1,0 +1,5 @@
+"""`python -m bedrot`."""
+
+from bedrot.cli import main
+
+main()

@@ -1,0 +1,128 @@
+"""Text becomes values here and nowhere else: each kind is a pattern and a cast behind it.
+
+DuckDB's own casts are lax (`1.5` becomes 2, `0x1F` 31, a thirteenth decimal is rounded, `epoch` is a date), so no cast
+sees a text that its pattern has not let through.
+"""
+
+from __future__ import annotations
+
+from bedrot import sql
+from bedrot.contract.values import Field, Kind, Table
+from bedrot.errors import Defect
+
+SCALE = 18
+DECIMAL_TYPE = f"DECIMAL(38,{SCALE})"
+
+TYPES = {
+    Kind.TEXT: "VARCHAR",
+    Kind.INTEGER: "BIGINT",
+    Kind.DECIMAL: DECIMAL_TYPE,
+    Kind.MONEY: DECIMAL_TYPE,
+    Kind.DATE: "DATE",
+    Kind.MONTH: "DATE",
+    Kind.INSTANT: "TIMESTAMP",
+    Kind.BOOLEAN: "BOOLEAN",
+}
+
+CLEANERS = {
+    "upper": "upper({x})",
+    "no_dashes": "replace(replace({x}, '-', ''), ' ', '')",
+    "collapse": "regexp_replace({x}, '\\s+', ' ', 'g')",
+    "slash_date": "replace({x}, '/', '-')",
+    "month_squeezed": (
+        "CASE WHEN regexp_full_match({x}, '[0-9]{{6}}') THEN substr({x}, 1, 4) || '-' || substr({x}, 5, 2) ELSE {x} END"
+    ),
+    "percent": (
+        "CASE WHEN regexp_full_match({x}, '[0-9]{{1,9}}([.][0-9]{{1,16}})?%')"
+        " THEN CAST(CAST(rtrim({x}, '%') AS DECIMAL(30,16)) * 0.01 AS VARCHAR) ELSE {x} END"
+    ),
+}
+
+_INTEGER = "[+-]?[0-9]{1,18}"
+_DECIMAL = "[+-]?([0-9]{1,20}([.][0-9]{0,18})?|[.][0-9]{1,18})"
+_EXPONENT = "[+-]?[0-9]{1,18}([.][0-9]{0,18})?[eE][+-]?[0-9]{1,2}"
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_MONTH = "[0-9]{4}-[0-9]{2}"
+_INSTANT = _DATE + "[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
+
+_EXPECTED = {
+    Kind.INTEGER: "a whole number such as 120",
+    Kind.DECIMAL: "a number such as 0.59, with at most 18 decimals",
+    Kind.MONEY: "an amount such as 1.31000000, without signs of currency or thousands, with at most 18 decimals",
+    Kind.DATE: "a date such as 2025-03-29",
+    Kind.MONTH: "a month such as 2025-01",
+    Kind.INSTANT: "an instant such as 2025-03-29 17:05:00",
+    Kind.BOOLEAN: "true or false",
+}
+
+
+def type_of(field: Field) -> str:
+    """The DuckDB type of a field's values."""
+    return TYPES[field.kind]
+
+
+def columns_of(table: Table) -> list[tuple[str, str]]:
+    """Names and DuckDB types of a table's content columns, `account` first."""
+    return [("account", "VARCHAR"), *((field.name, type_of(field)) for field in table.fields)]
+
+
+def cleaned(field: Field, raw: str) -> str:
+    """SQL of the field's text, from SQL of its raw text: cleaners applied, blanks null."""
+    text = raw if field.kind is Kind.TEXT and not field.clean else f"trim({raw})"
+    for cleaner in field.clean:
+        if cleaner not in CLEANERS:
+            raise Defect(f"The field {field.name} names the cleaner '{cleaner}', which does not exist.")
+        text = CLEANERS[cleaner].format(x=text)
+    blanks = ["", *field.blank]
+    if len(blanks) == 1:
+        return f"nullif({text}, '')"
+    return f"CASE WHEN trim({text}) IN ({', '.join(map(sql.text, blanks))}) THEN NULL ELSE {text} END"
+
+
+def typed(field: Field, text: str) -> str:
+    """SQL of the field's value from SQL of its cleaned text; NULL where the text does not fit the kind."""
+    if field.kind is Kind.TEXT:
+        return text
+    if field.kind in (Kind.DECIMAL, Kind.MONEY):
+        return _typed_decimal(text)
+    if field.kind is Kind.BOOLEAN:
+        return f"CASE lower({text}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END"
+    pattern, value = {
+        Kind.INTEGER: (_INTEGER, text),
+        Kind.DATE: (_DATE, text),
+        Kind.MONTH: (_MONTH, f"{text} || '-01'"),
+        Kind.INSTANT: (_INSTANT, text),
+    }[field.kind]
+    return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN TRY_CAST({value} AS {type_of(field)}) END"
+
+
+def _typed_decimal(text: str) -> str:
+    """SQL of an exact decimal: plain digits, or an exponent form whose value has at most 18 decimals."""
+    decimals = f"length(regexp_extract({text}, '[.]([0-9]*)', 1))"
+    power = f"TRY_CAST(regexp_extract({text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER)"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_DECIMAL}') THEN TRY_CAST({text} AS {DECIMAL_TYPE})"
+        f" WHEN regexp_full_match({text}, '{_EXPONENT}') AND {decimals} - {power} <= {SCALE}"
+        f" THEN TRY_CAST({text} AS {DECIMAL_TYPE}) END"
+    )
+
+
+def decimals(text: str) -> str:
+    """SQL of how many decimals a number's text shows (0 where none, or where it is written with an exponent)."""
+    return f"coalesce(length(regexp_extract({text}, '^[+-]?[0-9]*[.]([0-9]*)$', 1)), 0)"
+
+
+def complaint(field: Field, text: str, value: str) -> str | None:
+    """SQL of the sentence that says why a field cannot be taken, NULL where it can; None when it always can."""
+    clauses = []
+    shown = sql.text(f"{field.name}: '") + f" || left({text}, 80)"
+    if field.filled:
+        clauses.append(f"WHEN {text} IS NULL THEN {sql.text(f'{field.name} is blank')}")
+    if field.kind is not Kind.TEXT:
+        expected = sql.text(f"' is not {_EXPECTED[field.kind]}")
+        clauses.append(f"WHEN {text} IS NOT NULL AND {value} IS NULL THEN {shown} || {expected}")
+    if field.values:
+        allowed = ", ".join(map(sql.text, field.values))
+        listed = sql.text("' is not one of " + ", ".join(field.values))
+        clauses.append(f"WHEN {text} IS NOT NULL AND {text} NOT IN ({allowed}) THEN {shown} || {listed}")
+    return f"CASE {' '.join(clauses)} END" if clauses else None

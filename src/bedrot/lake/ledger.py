@@ -1,0 +1,340 @@
+"""The ledger: SQLite beside the lake, a cache of what raw says and of what the walk found; made anew from raw."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bedrot.errors import Busy, Damaged, Misconfigured, StorageFailed
+from bedrot.lake import disk
+from bedrot.lake.decisions import Decision, Decisions, read_decision_file
+from bedrot.lake.deliveries import (
+    Delivery,
+    Sighting,
+    delivery_as_json,
+    delivery_of_json,
+    read_manifest_file,
+    read_sightings_file,
+    sealed_files,
+)
+from bedrot.lake.ledger_schema import MIGRATIONS
+from bedrot.lake.sealed import canonical, instant, instant_or_none, iso, iso_or_none
+from bedrot.lake.zones import Lake
+
+_WAIT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file in landing that was not accepted: where it is (relative), what it was called, the verdict and what to do."""
+
+    path: str
+    sha256: str
+    name: str
+    relative: str
+    verdict: str
+    sentence: str
+    do: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class PartitionContent:
+    """What a delivery says of one partition: number of rows, and a hash of them as a multiset."""
+
+    partition: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What staging made of a delivery for one table; paths are relative to the lake.
+
+    `records` are physical records in the file = `rows` + `rejected` + all of `ignored` (by reason). `money` is, by
+    field, the sums `file`, `staged` and `rejected` as decimal text and the number of rows `unreadable`; `scale` is the
+    most decimals that money has. `until` is the last day of a relative window, where the table has one.
+    """
+
+    delivery: str
+    table: str
+    fingerprint: str
+    path: str
+    rejects_path: str
+    records: int
+    rows: int
+    rejected: int
+    ignored: dict[str, int] = field(default_factory=dict)
+    money: dict[str, dict[str, str]] = field(default_factory=dict)
+    scale: int = 0
+    notes: list[str] = field(default_factory=list)
+    contents: list[PartitionContent] = field(default_factory=list)
+    until: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the walk; without `finished_at` it is under way, or was interrupted where `outcome` says so."""
+
+    id: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str
+    summary: str
+
+
+class Ledger:
+    """The facts of a lake, as a context manager; every write is durable when its method, or its transaction, returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; Misconfigured for a newer version of it, Damaged where it is no ledger."""
+        self.path = path
+        disk.make_folder(path.parent)
+        with self._said():
+            self._con = sqlite3.connect(path, timeout=_WAIT_MS / 1000, isolation_level=None)
+        opened = False
+        try:
+            self._prepare()
+            opened = True
+        finally:
+            if not opened:
+                self._con.close()
+
+    @classmethod
+    def rebuild(cls, lake: Lake) -> None:
+        """Make the ledger anew from the manifests, sightings and decisions in raw; only under the writer lock.
+
+        What the walk found is forgotten with it, and found again by the next run. Interrupted, it leaves a ledger
+        that `catch_up` completes.
+        """
+        for ending in ("-wal", "-shm", ""):
+            disk.remove(lake.ledger_path.with_name(lake.ledger_path.name + ending))
+        with cls(lake.ledger_path) as ledger:
+            ledger.catch_up(lake)
+
+    def catch_up(self, lake: Lake) -> int:
+        """Take in what stands in raw and not here yet (a process died in between); how many files that were."""
+        known = {str(row[0]) for row in self._all("SELECT id FROM deliveries UNION ALL SELECT id FROM decisions")}
+        known |= {str(row[0]) for row in self._all("SELECT DISTINCT file FROM sightings")}
+        folders = (lake.deliveries, lake.sightings, lake.decisions)
+        new = [[path for path in sealed_files(folder) if path.stem not in known] for folder in folders]
+        if not any(new):
+            return 0
+        with self.transaction():
+            for path in new[0]:
+                self.add_delivery(read_manifest_file(path))
+            for path in new[1]:
+                self.add_sightings(path, read_sightings_file(path))
+            for path in new[2]:
+                self.add_decision(read_decision_file(path))
+        return sum(len(paths) for paths in new)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; a transaction under way is rolled back."""
+        with self._said():
+            self._con.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is written inside; one inside another is part of the outer one."""
+        if self._con.in_transaction:
+            yield
+            return
+        self._run("BEGIN IMMEDIATE")
+        done = False
+        try:
+            yield
+            self._run("COMMIT")
+            done = True
+        finally:
+            if not done and self._con.in_transaction:
+                self._con.rollback()
+
+    def add_delivery(self, delivery: Delivery) -> None:
+        """Note a delivery; one that is known stays as it is."""
+        value = canonical(delivery_as_json(delivery))
+        self._run("INSERT INTO deliveries VALUES (?, ?) ON CONFLICT DO NOTHING", (delivery.id, value))
+
+    def deliveries(self) -> list[Delivery]:
+        """All deliveries, sorted by id."""
+        return [delivery_of_json(json.loads(row[0])) for row in self._all("SELECT value FROM deliveries ORDER BY id")]
+
+    def delivery(self, delivery: str) -> Delivery | None:
+        """The delivery of that id, None where there is none."""
+        rows = self._all("SELECT value FROM deliveries WHERE id = ?", (delivery,))
+        return delivery_of_json(json.loads(rows[0][0])) if rows else None
+
+    def add_sightings(self, file: Path | None, sightings: Sequence[Sighting]) -> None:
+        """Note the sightings that `write_sightings` kept in `file` (None: it kept none)."""
+        if file is None:
+            return
+        rows = [
+            (file.stem, i, one.delivery, iso(one.at), iso_or_none(one.claimed_at), one.name, one.relative)
+            for i, one in enumerate(sightings)
+        ]
+        self._many("INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def sightings(self) -> list[Sighting]:
+        """All sightings, in order of time."""
+        query = "SELECT delivery, at, claimed_at, name, relative FROM sightings ORDER BY file, place"
+        return [Sighting(row[0], instant(row[1]), instant_or_none(row[2]), row[3], row[4]) for row in self._all(query)]
+
+    def add_decision(self, decision: Decision) -> None:
+        """Note a decision; one that is known stays as it is."""
+        told = (decision.id, decision.kind, decision.target, decision.because, iso(decision.at), decision.value)
+        self._run("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", told)
+
+    def decisions(self) -> Decisions:
+        """All decisions."""
+        rows = self._all("SELECT id, kind, target, because, at, value FROM decisions")
+        return Decisions(Decision(row[0], row[1], row[2], row[3], instant(row[4]), row[5]) for row in rows)
+
+    def note_landing(self, landed: Landed) -> None:
+        """Note what became of a file in landing; the last word on a path counts."""
+        told = (*list(vars(landed).values())[:-1], iso(landed.at))
+        self._run("INSERT OR REPLACE INTO landings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", told)
+
+    def landings(self) -> list[Landed]:
+        """All files in landing that were not accepted, by path."""
+        rows = self._all("SELECT path, sha256, name, relative, verdict, sentence, do, at FROM landings ORDER BY path")
+        return [Landed(*row[:-1], at=instant(row[-1])) for row in rows]
+
+    def forget_landing(self, path: str) -> None:
+        """Forget a file that is no longer in landing."""
+        self._run("DELETE FROM landings WHERE path = ?", (path,))
+
+    def save_staged(self, staged: Staged) -> None:
+        """Note what staging made of a delivery for a table, in place of what an older contract or reader made."""
+        value = canonical({**vars(staged), "contents": [vars(one) for one in staged.contents]})
+        self._run("INSERT OR REPLACE INTO staged VALUES (?, ?, ?)", (staged.delivery, staged.table, value))
+
+    def staged(self) -> list[Staged]:
+        """All that is staged, by delivery and table."""
+        values = (json.loads(row[0]) for row in self._all("SELECT value FROM staged ORDER BY delivery, of_table"))
+        return [
+            Staged(**{**value, "contents": [PartitionContent(**one) for one in value["contents"]]}) for value in values
+        ]
+
+    def forget_staged(self, delivery: str) -> None:
+        """Forget what is staged of a delivery."""
+        self._run("DELETE FROM staged WHERE delivery = ?", (delivery,))
+
+    def memo_get(self, key: str) -> str | None:
+        """What was remembered under a key, None where nothing was."""
+        rows = self._all("SELECT value FROM memo WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else None
+
+    def memo_put(self, key: str, value_json: str) -> None:
+        """Remember one value."""
+        self.memo_put_many({key: value_json})
+
+    def memo_put_many(self, values: Mapping[str, str]) -> None:
+        """Remember values, all in one transaction."""
+        self._many("INSERT OR REPLACE INTO memo VALUES (?, ?)", list(values.items()))
+
+    def memo_all(self, prefix: str = "") -> dict[str, str]:
+        """All that is remembered under keys that begin with `prefix`."""
+        query = "SELECT key, value FROM memo WHERE substr(key, 1, ?) = ? ORDER BY key"
+        return dict(self._all(query, (len(prefix), prefix)))
+
+    def memo_forget(self, keys: Iterable[str]) -> None:
+        """Forget keys, all in one transaction."""
+        self._many("DELETE FROM memo WHERE key = ?", [(key,) for key in keys])
+
+    def start_run(self, at: datetime) -> int:
+        """Note that a run begins, and that runs which never finished were interrupted; gives its number."""
+        with self.transaction():
+            self._run("UPDATE runs SET outcome = 'interrupted' WHERE finished_at IS NULL")
+            told = "INSERT INTO runs (started_at, outcome, summary) VALUES (?, 'running', '{}') RETURNING id"
+            return int(self._all(told, (iso(at),))[0][0])
+
+    def finish_run(self, run: int, at: datetime, outcome: str, summary_json: str) -> None:
+        """Note how a run ended."""
+        told = "UPDATE runs SET finished_at = ?, outcome = ?, summary = ? WHERE id = ?"
+        self._run(told, (iso(at), outcome, summary_json, run))
+
+    def runs(self) -> list[Run]:
+        """All runs, the first one first."""
+        rows = self._all("SELECT id, started_at, finished_at, outcome, summary FROM runs ORDER BY id")
+        return [Run(row[0], instant(row[1]), instant_or_none(row[2]), row[3], row[4]) for row in rows]
+
+    def check(self) -> None:
+        """Damaged where SQLite's own check finds fault with the file."""
+        if (found := self._all("PRAGMA quick_check"))[0][0] != "ok":
+            raise self._damaged(str(found[0][0]))
+
+    def _prepare(self) -> None:
+        """Set what makes a commit durable, and bring the tables to this version."""
+        self._all(f"PRAGMA busy_timeout = {_WAIT_MS}")
+        self._all("PRAGMA journal_mode = WAL")
+        self._all("PRAGMA synchronous = FULL")
+        if self._version() == len(MIGRATIONS):
+            return
+        with self.transaction():
+            version = self._version()
+            if version > len(MIGRATIONS):
+                raise Misconfigured(
+                    f"This lake was written by a newer bedrot (ledger version {version}; known are {len(MIGRATIONS)}).",
+                    "Install the newest bedrot.",
+                    file=str(self.path),
+                )
+            for number, steps in enumerate(MIGRATIONS[version:], version + 1):
+                for step in steps:
+                    self._run(step)
+                self._run(f"PRAGMA user_version = {number}")
+
+    def _version(self) -> int:
+        return int(self._all("PRAGMA user_version")[0][0])
+
+    def _run(self, query: str, values: Sequence[Any] = ()) -> None:
+        """One statement; sqlite3's errors become ours."""
+        with self._said():
+            self._con.execute(query, values)
+
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows of one query; sqlite3's errors become ours."""
+        with self._said():
+            return self._con.execute(query, values).fetchall()
+
+    def _many(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
+        """One statement for many rows, in one transaction."""
+        if not rows:
+            return
+        with self.transaction(), self._said():
+            self._con.executemany(query, rows)
+
+    def _damaged(self, why: str) -> Damaged:
+        do = "Run `bedrot rebuild --ledger`: it is made anew from raw."
+        return Damaged(f"The ledger is damaged ({why}).", do, file=str(self.path))
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Turn what SQLite says into an error that a person can act on."""
+        try:
+            yield
+        except sqlite3.Error as failed:
+            name = getattr(failed, "sqlite_errorname", "") or ""
+            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+                raise self._damaged(str(failed)) from failed
+            if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                do = "Wait until it has finished, then try again."
+                raise Busy("Another process is writing to the ledger.", do, file=str(self.path)) from failed
+            sentence, do = f"The ledger cannot be written ({failed}).", "Check the disk, then try again."
+            if name.startswith("SQLITE_FULL"):
+                sentence, do = "The disk is full.", "Free some space, then run the same command again."
+            raise StorageFailed(sentence, do, file=str(self.path)) from failed

@@ -1,0 +1,2 @@
+SELECT account, isrc, upc, artist, title, release_date, label, writers
+FROM staging.catalogue

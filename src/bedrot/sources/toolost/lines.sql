@@ -1,0 +1,20 @@
+SELECT
+    account,
+    reporting_date,
+    sale_month,
+    store,
+    country,
+    artist,
+    title,
+    isrc,
+    upc,
+    product,
+    quantity,
+    CAST(NULL AS DECIMAL(38, 18)) AS share_percent,
+    earnings,
+    currency,
+    CAST(NULL AS DECIMAL(38, 18)) AS withheld,
+    CAST(NULL AS DECIMAL(38, 18)) AS recoup,
+    _delivery,
+    _locator
+FROM staging.toolost_sales

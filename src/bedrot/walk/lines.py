@@ -1,0 +1,284 @@
+"""Delimited text as lines: what the bytes are, which heading is which field, and one text line for each record.
+
+DuckDB reads such lines fastest, and loses none, when each line is one column that SQL splits. That needs one kind of
+line end, no blank line and no quoting; a file of another kind is first rewritten, record by record, with its line
+numbers in front.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from bedrot.contract import Original, Table, heading_key
+from bedrot.errors import Refused
+
+UNIT = "\x1f"
+NEWLINE_INSIDE = "\x1e"
+RETURN_INSIDE = "\x1d"
+LINE_BYTES = 1 << 20
+COLUMNS = 5_000
+_CHUNK = 1 << 20
+_ODD = (b"\x00", b"\x01", b"\x02", b"\x1d", b"\x1e", b"\x1f")
+_NOT_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+_ENDS = re.compile("\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading row: its delimiter, its texts, and the place of each field that it names."""
+
+    delimiter: str
+    titles: tuple[str, ...]
+    places: Mapping[str, int]
+    unknown: tuple[str, ...]
+    line: str
+
+
+@dataclass
+class Bytes:
+    """What one pass over the bytes found, without any parser of records."""
+
+    size: int = 0
+    returns: int = 0
+    feeds: int = 0
+    pairs: int = 0
+    quotes: int = 0
+    odd: bool = False
+    blank: bool = False
+    utf8: bool = True
+    cp1252: bool = True
+    longest: int = 0
+    last: bytes = b""
+
+    @property
+    def encoding(self) -> str:
+        """How the text is encoded: UTF-8, else cp1252 where each byte has a meaning there, else Latin-1."""
+        return "utf-8-sig" if self.utf8 else "cp1252" if self.cp1252 else "latin-1"
+
+    @property
+    def ends(self) -> int:
+        """Number of line ends."""
+        return self.returns + self.feeds - self.pairs
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Records as lines of text in a file that DuckDB can read in bulk.
+
+    `numbered`: the first unit of each line is its line number in the original; else lines are those of the original.
+    `records` counts the physical records below the heading, found without the parser that reads them.
+    """
+
+    path: Path
+    newline: str
+    delimiter: str
+    numbered: bool
+    records: int
+    blanks: tuple[int, ...] = field(default=())
+
+
+def scan(path: Path) -> Bytes:
+    """Look at each byte once: line ends, quotes, control bytes, blank lines, UTF-8, the longest run without an end."""
+    found = Bytes()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    before, run = b"", 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found.size += len(chunk)
+            found.returns += chunk.count(b"\r")
+            found.feeds += chunk.count(b"\n")
+            joined = before[-1:] + chunk
+            found.pairs += joined.count(b"\r\n")
+            found.quotes += chunk.count(b'"')
+            found.blank = found.blank or b"\r\r" in joined or b"\n\n" in joined or b"\n\r" in joined
+            found.odd = found.odd or any(byte in chunk for byte in _ODD)
+            found.utf8 = found.utf8 and _is_utf8(decoder, chunk)
+            found.cp1252 = found.cp1252 and (chunk.isascii() or not any(byte in chunk for byte in _NOT_CP1252))
+            first, last = _outer_ends(chunk)
+            if first < 0:
+                run += len(chunk)
+            else:
+                found.longest = max(found.longest, run + first)
+                run = len(chunk) - last - 1
+            before = chunk
+    found.longest = max(found.longest, run)
+    found.last = before[-2:]
+    found.utf8 = found.utf8 and _is_utf8(decoder, b"", final=True)
+    return found
+
+
+def _outer_ends(chunk: bytes) -> tuple[int, int]:
+    """Places of the first and the last line end in a chunk, -1 where there is none."""
+    ends = [place for place in (chunk.find(b"\r"), chunk.find(b"\n")) if place >= 0]
+    return min(ends, default=-1), max(chunk.rfind(b"\r"), chunk.rfind(b"\n"))
+
+
+def _is_utf8(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
+    """Whether the next chunk goes on as UTF-8."""
+    if chunk.isascii() and not final and not decoder.getstate()[0]:
+        return True
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read_heading(original: Original, table: Table, delimiters: str) -> Heading:
+    """The heading row of a file, mapped to the fields of a table.
+
+    Raises Refused when there is none, when a needed heading is missing, or when two headings name one field.
+    """
+    line, title_rows = _first_line(original), {}
+    for delimiter in delimiters:
+        titles = next(csv.reader([line], delimiter=delimiter), []) if line else []
+        title_rows[delimiter] = tuple(title.strip() for title in titles)
+    known = {heading_key(name): one.name for one in table.fields for name in (one.name, *one.aka)}
+    delimiter, titles = max(title_rows.items(), key=lambda item: sum(heading_key(title) in known for title in item[1]))
+    places: dict[str, int] = {}
+    for place, title in enumerate(titles):
+        name = known.get(heading_key(title))
+        if name is not None and name in places:
+            raise Refused(
+                f"Two headings mean the same: '{titles[places[name]]}' and '{title}'.",
+                "Download the file again.",
+                file=original.name,
+                line=1,
+                heading=title,
+            )
+        if name is not None:
+            places[name] = place
+    _refuse_missing(original, table, titles, places)
+    unknown = tuple(title for title in titles if heading_key(title) not in known)
+    return Heading(delimiter, titles, places, unknown, line)
+
+
+def _first_line(original: Original) -> str:
+    """The text of the first line; Refused when the file is empty or begins with no line of a bearable length."""
+    if not original.head.strip(b"\xef\xbb\xbf\x00 \t\r\n"):
+        raise Refused("The file is empty.", "Download it again.", file=original.name)
+    line = _ENDS.split(original.head_text, maxsplit=1)[0]
+    if len(line) >= LINE_BYTES - 4 or any(line.count(mark) > COLUMNS for mark in "\t,;"):
+        raise Refused(
+            "The first line is far longer than any heading row.", "Download the file again.", file=original.name, line=1
+        )
+    return line
+
+
+def _refuse_missing(original: Original, table: Table, titles: tuple[str, ...], places: Mapping[str, int]) -> None:
+    """Refuse a file that lacks a heading which its table cannot do without, showing the headings it has."""
+    missing = [one for one in table.fields if one.required and one.name not in places]
+    if missing:
+        expected = " or ".join(f"'{name}'" for name in (missing[0].aka or (missing[0].name,)))
+        raise Refused(
+            f"The heading {expected} is missing; the file has: {', '.join(titles)}.",
+            "Download the file again, with all its columns.",
+            file=original.name,
+            line=1,
+            heading=(missing[0].aka or (missing[0].name,))[0],
+        )
+
+
+def refuse_bad_ends(original: Original, found: Bytes, heading: Heading) -> None:
+    """Refuse a file with a line too long to be a record, or whose last line was cut off."""
+    if found.longest >= LINE_BYTES:
+        raise Refused(
+            f"A line of the file is longer than {LINE_BYTES:,} bytes, which no record is.",
+            "Download the file again.",
+            file=original.name,
+        )
+    if found.last[-1:] in (b"\r", b"\n", b'"') or _last_line_whole(original, heading):
+        return
+    raise Refused(
+        "The file is cut off: its last line has no end and fewer places than the lines before.",
+        "Download the file again.",
+        file=original.name,
+        line=found.ends + 1,
+    )
+
+
+def _last_line_whole(original: Original, heading: Heading) -> bool:
+    """Whether a last line without an end has all fields, the last with as many decimals as in the line before."""
+    tail = _ENDS.split(original.tail.decode("latin-1"))
+    if len(tail) < 3:
+        return False
+    before, last = (line.split(heading.delimiter) for line in tail[-2:])
+    shapes = [len(line[-1].partition(".")[2]) for line in (before, last)]
+    return len(last) == len(heading.titles) and bool(last[-1]) and shapes[0] == shapes[1]
+
+
+def prepare(original: Original, heading: Heading, found: Bytes, work: Path) -> Lines:
+    """Records as lines: the file itself where that is safe, else rewritten into `work`, in bounded memory.
+
+    Raises Refused when the quoting of the file is broken.
+    """
+    quoting = heading.delimiter != "\t" or heading.line.startswith('"')
+    mixed = found.pairs or (found.returns and found.feeds) or not found.ends
+    if found.utf8 and not (mixed or found.odd or found.blank or (quoting and found.quotes)):
+        newline = "\r" if found.returns else "\n"
+        cut = found.last[-1:] not in (b"\r", b"\n")
+        return Lines(original.path, newline, heading.delimiter, numbered=False, records=found.ends - 1 + cut)
+    target = work / "lines.txt"
+    blanks: list[int] = []
+    with (
+        original.path.open(encoding=found.encoding, newline="") as text,
+        target.open("w", encoding="utf-8", newline="") as out,
+    ):
+        for number, row in _rows(original, text, heading.delimiter, quoting=quoting):
+            if row:
+                out.write(UNIT.join((str(number), *map(_escaped, row))) + "\n")
+            else:
+                blanks.append(number)
+    with original.path.open(encoding=found.encoding, newline="") as text:
+        records = _count_records(text, quoting=quoting)
+    return Lines(target, "\n", UNIT, numbered=True, records=records - 1, blanks=tuple(blanks))
+
+
+def _rows(original: Original, text: TextIO, delimiter: str, *, quoting: bool) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of each record, the heading row first; blank lines are empty lists."""
+    if not quoting:
+        for number, line in enumerate(text, start=1):
+            bare = line.rstrip("\r\n")
+            yield number, bare.split(delimiter) if bare else []
+        return
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    start = 1
+    try:
+        for row in reader:
+            yield start, row
+            start = reader.line_num + 1
+    except csv.Error as broken:
+        raise Refused(
+            f"The quotation marks of the file do not close ({broken}).",
+            "The file was cut off or edited: download it again.",
+            file=original.name,
+            line=start,
+        ) from broken
+
+
+def _escaped(value: str) -> str:
+    """A field's text on one line: line ends inside become control characters that SQL turns back."""
+    if UNIT in value or NEWLINE_INSIDE in value or RETURN_INSIDE in value:
+        value = value.translate({0x1D: " ", 0x1E: " ", 0x1F: " "})
+    return value.replace("\n", NEWLINE_INSIDE).replace("\r", RETURN_INSIDE)
+
+
+def _count_records(text: TextIO, *, quoting: bool) -> int:
+    """How many records the text has, blank ones too: line ends outside quotes, and a last line without one."""
+    ends, inside, held, last = 0, False, "", ""
+    while chunk := text.read(_CHUNK):
+        last = chunk[-1]
+        chunk, held = held + chunk, ""
+        if chunk.endswith("\r"):
+            chunk, held = chunk[:-1], "\r"
+        for place, part in enumerate(chunk.split('"') if quoting else [chunk]):
+            inside = inside if place == 0 else not inside
+            if not inside:
+                ends += len(_ENDS.findall(part))
+    return ends + bool(held and not inside) + (last not in ("\r", "\n", ""))

@@ -1,0 +1,204 @@
+"""Run: the walk for what is new, from raw to a published snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+import bedrot
+from bedrot.config import Settings
+from bedrot.contract import Source
+from bedrot.errors import BedrotError
+from bedrot.lake import disk
+from bedrot.lake.deliveries import read_manifest
+from bedrot.lake.ledger import Ledger, Staged
+from bedrot.lake.snapshot import Snapshot, current, write_snapshot
+from bedrot.lake.zones import Lake
+from bedrot.sources import code_of, find_sources
+from bedrot.walk.build import Build, Inputs, LedgerMemo, key_of, read_findings, write_findings
+from bedrot.walk.marts import ArtistRule, MartSettings
+from bedrot.walk.stage import StageTask, fingerprint, stage_delivery
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Money:
+    """Sums of one money column over the deliveries of a run."""
+
+    file: Decimal = Decimal(0)
+    staged: Decimal = Decimal(0)
+    rejected: Decimal = Decimal(0)
+    unreadable: int = 0
+
+
+@dataclass
+class Summary:
+    """What a run did: law 3 in numbers, and the snapshot that readers see now."""
+
+    number: int | None = None
+    published: bool = False
+    deliveries: int = 0
+    records: int = 0
+    rows: int = 0
+    rejected: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    money: dict[str, Money] = field(default_factory=dict)
+    held: int = 0
+    vanished: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def count(self, staged: Staged) -> None:
+        """Add one staged table of one delivery."""
+        self.records += staged.records
+        self.rows += staged.rows
+        self.rejected += staged.rejected
+        for reason, number in staged.ignored.items():
+            self.ignored[reason] = self.ignored.get(reason, 0) + number
+        for column, sums in staged.money.items():
+            money = self.money.setdefault(f"{staged.table}.{column}", Money())
+            money.file += Decimal(sums["file"])
+            money.staged += Decimal(sums["staged"])
+            money.rejected += Decimal(sums["rejected"])
+            money.unreadable += int(sums["unreadable"])
+
+
+@dataclass
+class Walk:
+    """One process at work on a lake: what it walks on, how many hands it has, whom it tells."""
+
+    lake: Lake
+    ledger: Ledger
+    settings: Settings
+    workers: int = 2
+    progress: Progress = lambda _step, _done, _all: None
+    executor: Executor | None = None
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders searched for further sources."""
+        return tuple(self.settings.source_folders(self.lake.root))
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """All sources."""
+        return find_sources(self.folders)
+
+    def inputs(self) -> Inputs:
+        """All that the state of now is made of."""
+        return Inputs(
+            lake=self.lake,
+            sources=self.sources,
+            deliveries=self.ledger.deliveries(),
+            staged=self.ledger.staged(),
+            decisions=self.ledger.decisions(),
+            settings=mart_settings(self.settings),
+        )
+
+
+def run(walk: Walk, now: datetime | None = None) -> Summary:
+    """Walk what is new through staging and curated, and publish one snapshot of all tables, or none.
+
+    The caller holds the writer's lock. A delivery that fails to stage is named in the summary; the others go on.
+    """
+    disk.sweep(walk.lake.root)
+    catch_up(walk.lake, walk.ledger)
+    summary = Summary()
+    _stage_missing(walk, summary)
+    inputs, previous = walk.inputs(), current(walk.lake)
+    key = key_of(inputs)
+    if previous is not None and previous.inputs.get("key") == key:
+        findings = read_findings(walk.lake, previous)
+        summary.number = previous.number
+    else:
+        memo = LedgerMemo(walk.ledger)
+        build = Build(inputs, walk.lake, previous, memo, walk.workers, lambda said: walk.progress(said, 0, 0))
+        tables, findings = build.state()
+        memo.flush()
+        snapshot = Snapshot(
+            number=previous.number + 1 if previous else 1,
+            previous=previous.number if previous else None,
+            tables=tables,
+            inputs={"key": key, "findings": write_findings(walk.lake, findings)},
+            published_at=now or datetime.now(UTC),
+            version=bedrot.__version__,
+        )
+        write_snapshot(walk.lake, snapshot)
+        summary.number, summary.published = snapshot.number, True
+    summary.held, summary.vanished = len(findings.held), len(findings.vanished)
+    return summary
+
+
+def catch_up(lake: Lake, ledger: Ledger) -> None:
+    """Enter deliveries whose manifest is in raw but not in the ledger: a command died between the two."""
+    known = {delivery.id for delivery in ledger.deliveries()}
+    folder = lake.raw / "deliveries"
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        if path.stem not in known:
+            ledger.add_delivery(read_manifest(lake, path.stem))
+
+
+def mart_settings(settings: Settings) -> MartSettings:
+    """What the marts depend on in the settings."""
+    accounts: dict[str, list[tuple[str, str]]] = {}
+    for rule in settings.account:
+        if rule.artist:
+            accounts.setdefault(rule.artist, []).append((rule.source, rule.name))
+    names = {rule.name: rule.spellings for rule in settings.artist}
+    rules = [
+        ArtistRule(name, tuple(names.get(name, ())), tuple(accounts.get(name, ())))
+        for name in sorted({*names, *accounts})
+    ]
+    return MartSettings(artists=rules, digest=settings.digest)
+
+
+def _stage_missing(walk: Walk, summary: Summary) -> None:
+    """Stage the deliveries that contract, reader or account have no rows for yet, `workers` at a time."""
+    tasks = _missing(walk)
+    if not tasks:
+        return
+    with walk.executor or ThreadPoolExecutor(walk.workers) as pool:
+        futures = [(task, pool.submit(stage_delivery, task)) for task in tasks]
+        for done, (task, future) in enumerate(futures, start=1):
+            try:
+                results = future.result()
+            except BedrotError as wrong:
+                summary.failed.append(str(wrong))
+                continue
+            with walk.ledger.transaction():
+                for staged in results:
+                    walk.ledger.save_staged(staged)
+                    summary.count(staged)
+            summary.deliveries += 1
+            walk.progress(f"stage {task.delivery.feed}", done, len(tasks))
+
+
+def _missing(walk: Walk) -> list[StageTask]:
+    """Tasks for deliveries whose staged rows are missing, or were made by another contract or reader."""
+    feeds = {feed.name: (feed, code_of(source)) for source in walk.sources for feed in source.feeds}
+    marks = {(one.delivery, one.table): one.fingerprint for one in walk.ledger.staged()}
+    decisions = walk.ledger.decisions()
+    tasks = []
+    for delivery in walk.ledger.deliveries():
+        if delivery.feed not in feeds or decisions.retracted(delivery.id):
+            continue
+        task = StageTask(walk.lake.root, delivery, decisions.account_of(delivery), walk.folders)
+        feed, code = feeds[delivery.feed]
+        if any(marks.get((delivery.id, table.name)) != fingerprint(task, table, code) for table in feed.tables):
+            tasks.append(task)
+    threads = 2 if min(walk.workers, len(tasks)) == 1 else 1
+    return [replace(task, threads=threads) for task in tasks]
+
+
+def summary_json(summary: Summary) -> str:
+    """A summary as JSON text."""
+    money = {name: {key: str(value) for key, value in vars(one).items()} for name, one in summary.money.items()}
+    return json.dumps({**vars(summary), "money": money}, ensure_ascii=False)
+
+
