@@ -185,7 +185,10 @@ def strict_json(data: bytes, name: str) -> Any:
             )
         return seen
 
-    text = data.decode(encoding_of(data))
+    try:
+        text = data.decode(encoding_of(data))
+    except UnicodeDecodeError as broken:
+        raise Refused("The file is cut off in the middle of a character.", "Download it again.", file=name) from broken
     if _depth(text) > JSON_DEPTH:
         raise Refused(
             f"The file is nested more than {JSON_DEPTH} levels deep, which no service does.",

@@ -109,7 +109,8 @@ def _typed_decimal(text: str) -> str:
 
 def decimals(text: str) -> str:
     """SQL of how many decimals a number's text shows (0 where none, or where it is written with an exponent)."""
-    return f"coalesce(length(regexp_extract({text}, '^[+-]?[0-9]*[.]([0-9]*)$', 1)), 0)"
+    point = f"instr({text}, '.')"
+    return f"CASE WHEN {point} > 0 AND NOT contains(lower({text}), 'e') THEN length(trim({text})) - {point} ELSE 0 END"
 
 
 def complaint(field: Field, text: str, value: str) -> str | None:

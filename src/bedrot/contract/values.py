@@ -100,7 +100,7 @@ class Table:
     `key` names what makes a row itself; `identity` (line items) the key columns whose values a service may rename;
     `folded` those compared without regard to case and spaces; `scope` (windows, snapshots) the columns for which a
     newer delivery replaces everything; `until` (windows) orders answers for a relative period before their age;
-    `day` is the column that "data until" is read from; `provisional` the boolean column that marks what will change;
+    `day` is the column that "data until" is read from (none: the table has no days); `provisional` the boolean column that marks what will change;
     `changes_only` keeps only the versions of an entity that differ from the one before.
     """
 
@@ -110,8 +110,8 @@ class Table:
     merge: Merge
     key: tuple[str, ...]
     partition: Partition
-    day: str
-    day_zone: str
+    day: str = ""
+    day_zone: str = ""
     identity: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
@@ -198,6 +198,14 @@ Reader = Callable[["Original", Facts], Iterator[Row | Ignored]]
 """Yields the rows of a file in the order of its text; raises Refused when the file as a whole is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resaved:
+    """What shows that a file was saved anew by a person's tool, and whether that destroyed something."""
+
+    shown: str
+    damaged: bool
+
+
 def _nothing(_original: Original) -> None:
     """The answer of a feed that has none to a question."""
     return
@@ -209,8 +217,9 @@ class Feed:
 
     `knows`: is it mine; `exported_at`: what instant does it speak of; `account`: whose is it, where the file itself
     proves that; `census`: how many physical records has it by table, counted without `read` (None: the walk counts
-    lines); `resaved`: how can one see that a spreadsheet re-saved it (None: it was not); `damaged`: fields whose text
-    a spreadsheet destroys, null in a re-saved file.
+    lines); `resaved`: how can one see that a spreadsheet re-saved it (None: it was not). `damaged`: identifiers that
+    a spreadsheet turns into numbers, null in a re-saved file where that happened. `aged_by_receipt`: a file of the
+    label's own that nothing dates speaks of the instant when the lake got it.
     """
 
     name: str
@@ -221,8 +230,9 @@ class Feed:
     exported_at: Callable[[Original], Stamp | None]
     account: Callable[[Original], str | None] = _nothing
     census: Callable[[Original], Mapping[str, int]] | None = None
-    resaved: Callable[[Original], str | None] = _nothing
+    resaved: Callable[[Original], Resaved | None] = _nothing
     damaged: tuple[str, ...] = ()
+    aged_by_receipt: bool = False
 
     def table(self, name: str) -> Table:
         """The table of that name; KeyError when the feed does not fill it."""

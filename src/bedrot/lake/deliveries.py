@@ -112,10 +112,14 @@ def write_sightings(lake: Lake, sightings: Sequence[Sighting]) -> Path | None:
     """Keep the repeats of one import command in raw, as one file, durably; None where there are none."""
     if not sightings:
         return None
-    value = {"sightings": [_sighting_as_json(one) for one in sightings]}
-    path = lake.sightings / f"{stamp(min(one.at for one in sightings))}-{digest(value)[:16]}.json"
-    disk.put_text(path, seal(value))
+    path = lake.sightings / f"{sightings_name(sightings)}.json"
+    disk.put_text(path, seal(_sightings_as_json(sightings)))
     return path
+
+
+def sightings_name(sightings: Sequence[Sighting]) -> str:
+    """The name, without its ending, of the file that keeps these sightings; of at least one."""
+    return f"{stamp(min(one.at for one in sightings))}-{digest(_sightings_as_json(sightings))[:16]}"
 
 
 def read_sightings_file(path: Path) -> list[Sighting]:
@@ -163,8 +167,9 @@ def by_age(deliveries: Iterable[Delivery]) -> list[Delivery]:
     return sorted(deliveries, key=lambda one: (one.age, one.known_at, one.id))
 
 
-def _sighting_as_json(one: Sighting) -> dict[str, Any]:
-    return {**vars(one), "at": iso(one.at), "claimed_at": iso_or_none(one.claimed_at)}
+def _sightings_as_json(sightings: Sequence[Sighting]) -> dict[str, Any]:
+    values = [{**vars(one), "at": iso(one.at), "claimed_at": iso_or_none(one.claimed_at)} for one in sightings]
+    return {"sightings": values}
 
 
 def _sighting_of_json(value: Mapping[str, Any]) -> Sighting:

@@ -226,7 +226,7 @@ def _write_all(fd: int, chunk: bytes) -> int:
     while left:
         done = write(fd, left)
         if done <= 0:
-            raise OSError(errno.EIO, "nothing was written")
+            raise OSError(0, "nothing was written")
         left = left[done:]
     return len(chunk)
 
@@ -235,7 +235,7 @@ def _same_size(fd: int, size: int) -> None:
     """Raise OSError when the file has not the size of what was written to it."""
     found = os.fstat(fd).st_size
     if found != size:
-        raise OSError(errno.EIO, f"{size} bytes were written and {found} are there")
+        raise OSError(0, f"{size} bytes were written and {found} are there")
 
 
 def _place(tmp: Path, final: Path, *, over: bool, read_only: bool) -> bool:

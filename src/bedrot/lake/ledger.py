@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
-from bedrot.errors import Busy, Damaged, Misconfigured, StorageFailed
 from bedrot.lake import disk
+from bedrot.lake.database import Database
 from bedrot.lake.decisions import Decision, Decisions, read_decision_file
 from bedrot.lake.deliveries import (
     Delivery,
@@ -23,17 +18,15 @@ from bedrot.lake.deliveries import (
     read_manifest_file,
     read_sightings_file,
     sealed_files,
+    sightings_name,
 )
-from bedrot.lake.ledger_schema import MIGRATIONS
 from bedrot.lake.sealed import canonical, instant, instant_or_none, iso, iso_or_none
 from bedrot.lake.zones import Lake
-
-_WAIT_MS = 10_000
 
 
 @dataclass(frozen=True)
 class Landed:
-    """A file in landing that was not accepted: where it is (relative), what it was called, the verdict and what to do."""
+    """A file in landing that was not accepted: where (relative), what it was called, the verdict and what to do."""
 
     path: str
     sha256: str
@@ -90,22 +83,8 @@ class Run:
     summary: str
 
 
-class Ledger:
-    """The facts of a lake, as a context manager; every write is durable when its method, or its transaction, returns."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or create; Misconfigured for a newer version of it, Damaged where it is no ledger."""
-        self.path = path
-        disk.make_folder(path.parent)
-        with self._said():
-            self._con = sqlite3.connect(path, timeout=_WAIT_MS / 1000, isolation_level=None)
-        opened = False
-        try:
-            self._prepare()
-            opened = True
-        finally:
-            if not opened:
-                self._con.close()
+class Ledger(Database):
+    """The facts of a lake; every write is durable when its method, or the transaction around it, returns."""
 
     @classmethod
     def rebuild(cls, lake: Lake) -> None:
@@ -131,39 +110,10 @@ class Ledger:
             for path in new[0]:
                 self.add_delivery(read_manifest_file(path))
             for path in new[1]:
-                self.add_sightings(path, read_sightings_file(path))
+                self.add_sightings(read_sightings_file(path))
             for path in new[2]:
                 self.add_decision(read_decision_file(path))
         return sum(len(paths) for paths in new)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the file; a transaction under way is rolled back."""
-        with self._said():
-            self._con.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing of what is written inside; one inside another is part of the outer one."""
-        if self._con.in_transaction:
-            yield
-            return
-        self._run("BEGIN IMMEDIATE")
-        done = False
-        try:
-            yield
-            self._run("COMMIT")
-            done = True
-        finally:
-            if not done and self._con.in_transaction:
-                self._con.rollback()
 
     def add_delivery(self, delivery: Delivery) -> None:
         """Note a delivery; one that is known stays as it is."""
@@ -179,12 +129,11 @@ class Ledger:
         rows = self._all("SELECT value FROM deliveries WHERE id = ?", (delivery,))
         return delivery_of_json(json.loads(rows[0][0])) if rows else None
 
-    def add_sightings(self, file: Path | None, sightings: Sequence[Sighting]) -> None:
-        """Note the sightings that `write_sightings` kept in `file` (None: it kept none)."""
-        if file is None:
-            return
+    def add_sightings(self, sightings: Sequence[Sighting]) -> None:
+        """Note the sightings of one import command, as `write_sightings` keeps them."""
+        name = sightings_name(sightings) if sightings else ""
         rows = [
-            (file.stem, i, one.delivery, iso(one.at), iso_or_none(one.claimed_at), one.name, one.relative)
+            (name, i, one.delivery, iso(one.at), iso_or_none(one.claimed_at), one.name, one.relative)
             for i, one in enumerate(sightings)
         ]
         self._many("INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
@@ -212,7 +161,7 @@ class Ledger:
     def landings(self) -> list[Landed]:
         """All files in landing that were not accepted, by path."""
         rows = self._all("SELECT path, sha256, name, relative, verdict, sentence, do, at FROM landings ORDER BY path")
-        return [Landed(*row[:-1], at=instant(row[-1])) for row in rows]
+        return [Landed(*(*row[:7], instant(row[7]))) for row in rows]
 
     def forget_landing(self, path: str) -> None:
         """Forget a file that is no longer in landing."""
@@ -272,69 +221,3 @@ class Ledger:
         """All runs, the first one first."""
         rows = self._all("SELECT id, started_at, finished_at, outcome, summary FROM runs ORDER BY id")
         return [Run(row[0], instant(row[1]), instant_or_none(row[2]), row[3], row[4]) for row in rows]
-
-    def check(self) -> None:
-        """Damaged where SQLite's own check finds fault with the file."""
-        if (found := self._all("PRAGMA quick_check"))[0][0] != "ok":
-            raise self._damaged(str(found[0][0]))
-
-    def _prepare(self) -> None:
-        """Set what makes a commit durable, and bring the tables to this version."""
-        self._all(f"PRAGMA busy_timeout = {_WAIT_MS}")
-        self._all("PRAGMA journal_mode = WAL")
-        self._all("PRAGMA synchronous = FULL")
-        if self._version() == len(MIGRATIONS):
-            return
-        with self.transaction():
-            version = self._version()
-            if version > len(MIGRATIONS):
-                raise Misconfigured(
-                    f"This lake was written by a newer bedrot (ledger version {version}; known are {len(MIGRATIONS)}).",
-                    "Install the newest bedrot.",
-                    file=str(self.path),
-                )
-            for number, steps in enumerate(MIGRATIONS[version:], version + 1):
-                for step in steps:
-                    self._run(step)
-                self._run(f"PRAGMA user_version = {number}")
-
-    def _version(self) -> int:
-        return int(self._all("PRAGMA user_version")[0][0])
-
-    def _run(self, query: str, values: Sequence[Any] = ()) -> None:
-        """One statement; sqlite3's errors become ours."""
-        with self._said():
-            self._con.execute(query, values)
-
-    def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        """All rows of one query; sqlite3's errors become ours."""
-        with self._said():
-            return self._con.execute(query, values).fetchall()
-
-    def _many(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
-        """One statement for many rows, in one transaction."""
-        if not rows:
-            return
-        with self.transaction(), self._said():
-            self._con.executemany(query, rows)
-
-    def _damaged(self, why: str) -> Damaged:
-        do = "Run `bedrot rebuild --ledger`: it is made anew from raw."
-        return Damaged(f"The ledger is damaged ({why}).", do, file=str(self.path))
-
-    @contextmanager
-    def _said(self) -> Iterator[None]:
-        """Turn what SQLite says into an error that a person can act on."""
-        try:
-            yield
-        except sqlite3.Error as failed:
-            name = getattr(failed, "sqlite_errorname", "") or ""
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                raise self._damaged(str(failed)) from failed
-            if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-                do = "Wait until it has finished, then try again."
-                raise Busy("Another process is writing to the ledger.", do, file=str(self.path)) from failed
-            sentence, do = f"The ledger cannot be written ({failed}).", "Check the disk, then try again."
-            if name.startswith("SQLITE_FULL"):
-                sentence, do = "The disk is full.", "Free some space, then run the same command again."
-            raise StorageFailed(sentence, do, file=str(self.path)) from failed

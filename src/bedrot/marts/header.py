@@ -1,8 +1,8 @@
 """What a mart says about itself: the TOML block at the top of its SQL file.
 
 The block is a comment that begins with `/* mart` and holds: about, row, key, basis, grain, partition (`aligned`,
-`by <column>` or `whole`), order (the leading columns of the file's sort), trace, and columns. A line of the file
-(header or SQL) with `$streams$`, `$ads$`, `$social$` or `$links$` stands once for each source that offers that interface.
+`by <column>` or `whole`), order (columns that tell all rows apart where the key does not), trace, and columns. A line of the file
+(header or SQL) with `$streams$`, `$ads$`, `$social$` or `$links$` stands once for each source with that interface.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Mart:
 
     @property
     def order_by(self) -> tuple[str, ...]:
-        """Every column, those of `order` first: rows that tie on all are equal, so any order of them is one."""
-        return (*self.order, *(column.name for column in self.columns if column.name not in self.order))
+        """A total order of the rows: `order` (a line of a delivery is one row), else the key."""
+        return self.order or self.key
 
 
 def load_marts(offered: Mapping[str, Sequence[str]], folder: Path = FOLDER) -> tuple[Mart, ...]:
@@ -111,9 +111,7 @@ def load_marts(offered: Mapping[str, Sequence[str]], folder: Path = FOLDER) -> t
     return _in_order(marts)
 
 
-def parse_mart(
-    name: str, text: str, offered: Mapping[str, Sequence[str]], engine: duckdb.DuckDBPyConnection
-) -> Mart:
+def parse_mart(name: str, text: str, offered: Mapping[str, Sequence[str]], engine: duckdb.DuckDBPyConnection) -> Mart:
     """A mart from the text of its file; `engine` has the macros and is used to find the views that the SQL reads."""
     text = _repeat(text, offered)
     found = _HEADER.match(text)
@@ -179,7 +177,7 @@ def _inputs(name: str, sql: str, engine: duckdb.DuckDBPyConnection) -> tuple[str
         found = engine.get_table_names(sql, qualified=True)
     except duckdb.Error as broken:
         raise Defect(f"The SQL of the mart {name} cannot be read: {broken}", "Correct it.") from broken
-    return tuple(sorted({one.split(" AS ")[0] for one in found}))
+    return tuple(sorted({one.split(" AS ")[0].strip('"') for one in found}))
 
 
 def _checked(mart: Mart) -> Mart:
@@ -192,6 +190,8 @@ def _checked(mart: Mart) -> Mart:
         raise Defect(f"The mart {mart.name} has the unknown partition '{mart.partition}'.")
     if mart.partition != "whole" and len(mart.data_inputs) != 1:
         raise Defect(f"The mart {mart.name} is partitioned, so it must read exactly one table; it reads {mart.inputs}.")
+    if not mart.order_by:
+        raise Defect(f"The mart {mart.name} has neither key nor order, so its rows have no order.", "Add one.")
     if not ({"_delivery", "_locator"} <= names or mart.trace or mart.untraced):
         raise Defect(f"The mart {mart.name} says no way from a row to its line.", "Add trace or untraced.")
     return mart

@@ -164,7 +164,9 @@ def check_fragment(con: duckdb.DuckDBPyConnection, fragment: Fragment) -> None:
     try:
         rows = con.execute(f"DESCRIBE (\n{fragment.sql}\n)").fetchall()
     except duckdb.Error as broken:
-        raise Defect(f"The fragment {fragment.name} does not fit its staging tables: {broken}", "Correct it.") from broken
+        raise Defect(
+            f"The fragment {fragment.name} does not fit its staging tables: {broken}", "Correct it."
+        ) from broken
     given = {str(row[0]): str(row[1]) for row in rows}
     wanted = dict(INTERFACES[fragment.view])
     for column, kind in wanted.items():
@@ -177,7 +179,9 @@ def check_fragment(con: duckdb.DuckDBPyConnection, fragment: Fragment) -> None:
             )
     for column in given:
         if column not in wanted:
-            raise Defect(f"The fragment {fragment.name} gives the column {column}, which {fragment.view} does not have.")
+            raise Defect(
+                f"The fragment {fragment.name} gives the column {column}, which {fragment.view} does not have."
+            )
 
 
 def interface_sql(view: str, fragments: Iterable[Fragment]) -> str:

@@ -48,12 +48,13 @@ def staging_sql(parts: Sequence[Part], columns: Columns, absolute: Callable[[str
     arms: list[str] = []
     merged = [absolute(part.path) for part in parts if part.slice is None]
     if merged:
-        arms.append(f"SELECT {names}, _lacking FROM read_parquet({sql.files(merged)})")
+        arms.append(f"SELECT {names}, _lacking FROM read_parquet({sql.files(merged)}, hive_partitioning = false)")
     for paths, slices in _grouped(parts):
+        files = sql.files(map(absolute, paths))
         within = ", ".join(map(sql.text, slices))
         arms.append(
             f"SELECT {names}, CAST(NULL AS VARCHAR) AS _lacking"
-            f" FROM read_parquet({sql.files(map(absolute, paths))}) WHERE _partition IN ({within})"
+            f" FROM read_parquet({files}, hive_partitioning = false) WHERE _partition IN ({within})"
         )
     return " UNION ALL ".join(arms) or empty_sql([*columns, _LACKING])
 
@@ -75,4 +76,4 @@ def files_sql(parts: Sequence[Part], columns: Columns, absolute: Callable[[str],
     if not parts:
         return empty_sql(columns)
     paths = sql.files(absolute(part.path) for part in parts)
-    return f"SELECT * FROM read_parquet({paths})" + (f" WHERE {where}" if where else "")
+    return f"SELECT * FROM read_parquet({paths}, hive_partitioning = false)" + (f" WHERE {where}" if where else "")

@@ -5,7 +5,7 @@ key = []
 basis = "paid"
 grain = "line of a statement; two equal lines are two sales"
 partition = "aligned"
-order = ["reporting_date", "sale_month", "store", "country", "isrc", "title", "_delivery", "_locator"]
+order = ["_delivery", "_locator"]
 
 [columns]
 source = { type = "VARCHAR", about = "The distributor." }
@@ -24,7 +24,7 @@ kind = { type = "VARCHAR", about = "sale (money of zero or more), deduction (mon
 units = { type = "BIGINT", unit = "streams or sales", basis = "paid", along = ["source", "account", "reporting_date", "sale_month", "store", "country", "isrc", "upc"], about = "The quantity; zero on a deduction, whose quantity is a part of streams that another line counts." }
 deducted_units = { type = "BIGINT", unit = "streams or sales", basis = "paid", along = ["source", "account", "reporting_date", "sale_month", "store", "country", "isrc", "upc"], about = "The quantity of a deduction; never to be added to units." }
 share_percent = { type = "DECIMAL(38,18)", unit = "percent", about = "The account's share of the line; null where it is not told." }
-units_share = { type = "DECIMAL(38,10)", unit = "streams or sales", basis = "paid", along = ["source", "account", "reporting_date", "sale_month", "store", "country", "isrc", "upc"], about = "units × share_percent / 100, from the share's first eight decimals; null where the share is not told." }
+units_share = { type = "DECIMAL(18,6)", unit = "streams or sales", basis = "paid", along = ["source", "account", "reporting_date", "sale_month", "store", "country", "isrc", "upc"], about = "units × share_percent / 100, from the share's first four decimals; null where the share is not told." }
 earnings = { type = "DECIMAL(38,18)", unit = "currency", basis = "paid", along = ["source", "account", "reporting_date", "sale_month", "store", "country", "isrc", "upc", "kind"], about = "The account's money, already after its share: never to be multiplied by share_percent again." }
 currency = { type = "VARCHAR", about = "The currency of all money on the line (ISO 4217); null where it is not told. Money of two currencies is never added." }
 withheld = { type = "DECIMAL(38,18)", unit = "currency", basis = "paid", along = ["source", "account", "reporting_date", "sale_month", "store", "country", "isrc", "upc", "kind"], about = "Songwriter royalties withheld, as told; not taken from earnings here." }
@@ -49,9 +49,10 @@ SELECT
     line.units,
     CASE WHEN line.kind = 'deduction' THEN line.quantity ELSE 0 END AS deducted_units,
     line.share_percent,
-    CAST(
-        CAST(line.units AS DECIMAL(20, 0)) * CAST(line.share_percent AS DECIMAL(12, 8)) * 0.01 AS DECIMAL(38, 10)
-    ) AS units_share,
+    CASE
+        WHEN line.share_percent = 100 THEN CAST(line.units AS DECIMAL(18, 6))
+        ELSE CAST(CAST(line.units AS DECIMAL(20, 0)) * CAST(line.share_percent AS DECIMAL(9, 4)) * 0.01 AS DECIMAL(18, 6))
+    END AS units_share,
     line.earnings,
     line.currency,
     line.withheld,

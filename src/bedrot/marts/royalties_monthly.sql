@@ -24,7 +24,7 @@ kind = { type = "VARCHAR", about = "sale, deduction, return or adjustment, as in
 lines = { type = "BIGINT", unit = "lines", along = ["sale_month", "source", "account", "recording", "store", "country", "kind"], about = "Lines of statements that are summed here." }
 units = { type = "BIGINT", unit = "streams or sales", basis = "paid", along = ["sale_month", "source", "account", "recording", "store", "country", "kind"], about = "Sum of units; null where a line does not tell its quantity." }
 deducted_units = { type = "BIGINT", unit = "streams or sales", basis = "paid", along = ["sale_month", "source", "account", "recording", "store", "country"], about = "Sum of deducted units; never to be added to units." }
-units_share = { type = "DECIMAL(38,10)", unit = "streams or sales", basis = "paid", along = ["sale_month", "source", "account", "recording", "store", "country", "kind"], about = "Sum of units times the account's share; null where a line does not tell its share." }
+units_share = { type = "DECIMAL(38,6)", unit = "streams or sales", basis = "paid", along = ["sale_month", "source", "account", "recording", "store", "country", "kind"], about = "Sum of units times the account's share; null where a line does not tell its share." }
 earnings = { type = "DECIMAL(38,18)", unit = "currency", basis = "paid", along = ["sale_month", "source", "account", "recording", "store", "country", "kind"], about = "Sum of the account's money, to the last decimal." }
 rate_per_1000 = { type = "DECIMAL(38,6)", unit = "currency per 1,000 units", basis = "paid", about = "earnings × 1000 / units, rounded half away from zero to six decimals; null where units are not above zero." }
 */

@@ -79,7 +79,7 @@ def settings_views(settings: MartSettings) -> dict[str, str]:
     accounts += [(None, one) for one in settings.label_accounts]
     _one_owner("spelling", [(artist, _folded(one)) for artist, one in spellings])
     _one_owner("account", accounts)
-    rows = {
+    rows: dict[str, Sequence[tuple[str | None, ...]]] = {
         "artist_spellings": sorted(set(spellings)),
         "artist_accounts": sorted({(artist, *_account(one)) for artist, one in accounts}, key=str),
         "store_groups": sorted(store_groups(STORE_GROUPS).items()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from bedrot.contract import Delimited, Original, Source, Stamp
@@ -128,9 +128,9 @@ class Door:
     def _accept(self, original: Original, found: Identified) -> Outcome:
         """Make the file a delivery; raises Refused or NeedsTelling with the reason when it cannot be one."""
         resaved = found.feed.resaved(original)
-        if resaved and found.feed.damaged and not self.told.accept_resaved:
+        if resaved and resaved.damaged and not self.told.accept_resaved:
             raise Refused(
-                f"A spreadsheet saved this file anew and damaged it: {resaved}.",
+                f"A spreadsheet saved this file anew and damaged it: {resaved.shown}.",
                 "Give the original as it was downloaded; or --accept-resaved takes it, counted as older than any"
                 " original, with the damaged identifiers left out.",
                 file=original.name,
@@ -178,10 +178,18 @@ class Door:
             return stamp
         if self.told.exported_at is not None:
             return Stamp(self.told.exported_at, "person")
+        if stamp is None and found.feed.aged_by_receipt:
+            return Stamp(self.told.received_at or self.now, "received")
         if stamp is None:
             raise NeedsTelling(
                 "Nothing in the file or its name tells when it was exported.",
                 "Import it again with --exported-at and the day of the download, such as --exported-at 2025-06-17.",
+                file=original.name,
+            )
+        if stamp.at > self.now + timedelta(days=2):
+            raise NeedsTelling(
+                f"The data reaches to {stamp.at:%Y-%m-%d}, which lies ahead, so nothing tells when it was exported.",
+                "Look at those dates; import it with --exported-at and the day of the download.",
                 file=original.name,
             )
         return stamp
@@ -214,9 +222,7 @@ class Door:
             refuse_bad_ends(original, scanned, heading)
             if not scanned.quotes:
                 return
-        task = StageTask(
-            self.lake.root, delivery, delivery.account, self.source_folders, dry=True, path=original.path
-        )
+        task = StageTask(self.lake.root, delivery, delivery.account, self.source_folders, dry=True, path=original.path)
         stage_delivery(task)
 
     def _land(self, original: Original, folder: str, digest: str) -> Path:
@@ -284,4 +290,3 @@ def _safe_suffix(name: str) -> str:
     """The ending of a name when it is one that we know, else `.dat`."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if suffix in _SAFE_SUFFIXES else ".dat"
-

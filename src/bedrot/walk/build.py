@@ -7,12 +7,9 @@ taken from there.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -27,7 +24,9 @@ from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
+from bedrot.sources import folder_of
 from bedrot.walk.curate import Content, Memo, PartitionState, TableCurated, curate_table
+from bedrot.walk.findings import Findings, read_findings
 from bedrot.walk.marts import MartSettings, build_marts
 from bedrot.walk.stage import LINEAGE
 
@@ -45,31 +44,106 @@ class Inputs:
 
 
 @dataclass
-class Findings:
-    """What the build saw and a person may want to know, as plain values; stored beside the snapshot."""
+class Build:
+    """One build: its inputs, where files go, the state before it, curate's memory, hands, whom it tells."""
 
-    verdicts: list[dict[str, object]] = field(default_factory=list)
-    held: list[dict[str, object]] = field(default_factory=list)
-    renamings: list[dict[str, object]] = field(default_factory=list)
-    vanished: list[dict[str, object]] = field(default_factory=list)
+    inputs: Inputs
+    out: Lake
+    previous: Snapshot | None
+    memo: Memo
+    workers: int
+    progress: Callable[[str], None] = lambda _said: None
 
-    def add(self, table: str, curated: TableCurated) -> None:
-        """Take over what curating a table found."""
-        self.verdicts += [_plain(one) for one in curated.verdicts]
-        self.held += [_plain(one) for one in curated.held]
-        self.renamings += [{"table": table, **_plain(one)} for one in curated.renamings]
-        self.vanished += [_plain(one) for one in curated.vanished]
+    def state(self) -> tuple[dict[str, TableState], Findings]:
+        """The state of every table; parts of the previous snapshot are reused where nothing moved."""
+        tables, findings = {}, Findings()
+        known = read_findings(self.out, self.previous)
+        staged, code = defaultdict(list), _code()
+        for one in self.inputs.staged:
+            staged[one.table].append(one)
+        disk.make_folder(self._spill)
+        for table in _tables(self.inputs.sources):
+            contents = _contents(self.inputs, staged[table.name])
+            definition = _hash(repr(table), self.inputs.decisions.digest, *sorted(map(repr, contents)), code)
+            name = f"staging.{table.name}"
+            before = self.previous.tables.get(name) if self.previous else None
+            if before is not None and before.definition == definition:
+                tables[name] = before
+                findings.extend(known, table.name)
+                continue
+            self.progress(f"curate {table.name}")
+            curated = self._curate(table, contents)
+            findings.add(table.name, curated)
+            tables[name] = TableState(name, _columns(table), _parts(self.out, curated.states.values()), definition)
+        self.progress("marts")
+        marts = build_marts(
+            self.out,
+            self.previous,
+            dict(tables),
+            self.inputs.sources,
+            self.inputs.settings,
+            self._engine,
+            self.workers,
+            folders={source.name: folder_of(source) for source in self.inputs.sources},
+        )
+        return {**tables, **marts}, findings
 
-    def of(self, table: str) -> Findings:
-        """What concerns one table."""
-        return Findings(*([one for one in part if one["table"] == table] for part in self._parts()))
+    @property
+    def _spill(self) -> Path:
+        """Where the engine puts what memory cannot hold."""
+        return self.out.work / "spill"
 
-    def extend(self, other: Findings) -> None:
-        """Take over what an earlier build found."""
-        for mine, theirs in zip(self._parts(), other._parts(), strict=True):
-            mine.extend(theirs)
+    def _engine(self) -> duckdb.DuckDBPyConnection:
+        """A fresh engine."""
+        return sql.connect(self._spill, threads=2)
 
-    def _parts(out: Lake, states: Iterable[PartitionState]) -> list[Part]:
+    def _curate(self, table: Table, contents: Sequence[Content]) -> TableCurated:
+        """Law 4 for one table."""
+
+        def merged(key: str) -> Path:
+            return self.out.merged_path(table.name, key)
+
+        con = self._engine()
+        try:
+            return curate_table(con, table, contents, self.inputs.decisions.approved, self.memo, merged)
+        finally:
+            con.close()
+
+
+def _tables(sources: Sequence[Source]) -> list[Table]:
+    """All staging tables, by name."""
+    found = {table.name: table for source in sources for feed in source.feeds for table in feed.tables}
+    return [found[name] for name in sorted(found)]
+
+
+def _columns(table: Table) -> list[tuple[str, str]]:
+    """Names and types of a staging table as readers see it."""
+    return [*columns_of(table), *LINEAGE]
+
+
+def _contents(inputs: Inputs, staged: Sequence[Staged]) -> list[Content]:
+    """What each delivery says about each partition."""
+    by_id = {one.id: one for one in inputs.deliveries}
+    return [
+        Content(
+            delivery=one.delivery,
+            account=inputs.decisions.account_of(by_id[one.delivery]),
+            original=not by_id[one.delivery].resaved,
+            exported_at=by_id[one.delivery].exported_at,
+            known_at=by_id[one.delivery].known_at,
+            partition=content.partition,
+            rows=content.rows,
+            digest=content.digest,
+            path=inputs.lake.absolute(one.path),
+            scale=one.scale,
+        )
+        for one in sorted(staged, key=lambda one: one.delivery)
+        if one.delivery in by_id and not inputs.decisions.retracted(one.delivery)
+        for content in one.contents
+    ]
+
+
+def _parts(out: Lake, states: Iterable[PartitionState]) -> list[Part]:
     """Partition states as parts of a table in a snapshot."""
     return [
         Part(
@@ -88,22 +162,6 @@ class Findings:
 def place(lake: Lake, path: Path) -> str:
     """A path as a snapshot names it: relative to the root, or whole where it lies elsewhere (a lake of another day)."""
     return lake.relative(path) if path.is_relative_to(lake.root) else path.as_posix()
-
-
-def write_findings(lake: Lake, findings: Findings) -> str:
-    """Store findings under their hash; gives the path as a snapshot names it."""
-    text = json.dumps(asdict(findings), sort_keys=True, ensure_ascii=False)
-    final = lake.curated / "_findings" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-    disk.put_text(final, text)
-    return lake.relative(final)
-
-
-def read_findings(lake: Lake, snapshot: Snapshot | None) -> Findings:
-    """The findings that belong to a snapshot; empty where there is none."""
-    where = snapshot.inputs.get("findings") if snapshot else None
-    if not where:
-        return Findings()
-    return Findings(**json.loads(lake.absolute(where).read_text(encoding="utf-8")))
 
 
 def key_of(inputs: Inputs) -> str:

@@ -135,10 +135,8 @@ def read_heading(original: Original, table: Table, delimiters: str) -> Heading:
 
     Raises Refused when there is none, when a needed heading is missing, or when two headings name one field.
     """
-    line, title_rows = _first_line(original), {}
-    for delimiter in delimiters:
-        titles = next(csv.reader([line], delimiter=delimiter), []) if line else []
-        title_rows[delimiter] = tuple(title.strip() for title in titles)
+    line = _first_line(original)
+    title_rows = {delimiter: _titles(line, delimiter) for delimiter in delimiters}
     known = {heading_key(name): one.name for one in table.fields for name in (one.name, *one.aka)}
     delimiter, titles = max(title_rows.items(), key=lambda item: sum(heading_key(title) in known for title in item[1]))
     places: dict[str, int] = {}
@@ -157,6 +155,11 @@ def read_heading(original: Original, table: Table, delimiters: str) -> Heading:
     _refuse_missing(original, table, titles, places)
     unknown = tuple(title for title in titles if heading_key(title) not in known)
     return Heading(delimiter, titles, places, unknown, line)
+
+
+def _titles(line: str, delimiter: str) -> tuple[str, ...]:
+    """The texts of a heading row."""
+    return tuple(title.strip() for title in next(csv.reader([line], delimiter=delimiter), []))
 
 
 def _first_line(original: Original) -> str:

@@ -1,57 +1,32 @@
 """Marts: SQL files run in the order of what each reads, only where what they read has moved.
 
 A mart's `partition` says how: `aligned` runs it for each changed partition of its one input alone; `by <column>` for
-each value of that column in changed input files; `whole` for all. Results are files named by their hash.
+each value of that column whose files changed; `whole` for everything. Results are files named by their hash.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 
 import duckdb
 
 import bedrot.sources
 from bedrot import sql
 from bedrot.contract.values import Source
-from bedrot.errors import Defect, StorageFailed
+from bedrot.errors import BedrotError, Defect, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
+from bedrot.marts.bench import Bench, Connect, show
 from bedrot.marts.header import Mart, load_marts
-from bedrot.marts.interfaces import (
-    INTERFACES,
-    Fragment,
-    check_fragment,
-    empty_sql,
-    interface_sql,
-    offered,
-    read_fragments,
-)
-from bedrot.marts.parts import digest, files_sql, part_identity, staging_columns, staging_sql
-from bedrot.marts.settings import MACROS, ArtistRule, MartSettings, settings_digest, settings_views
+from bedrot.marts.interfaces import INTERFACES, check_fragment, offered, read_fragments
+from bedrot.marts.parts import staging_columns
+from bedrot.marts.plan import Plan, Unit
+from bedrot.marts.settings import ArtistRule, MartSettings, settings_views
 
 __all__ = ["ArtistRule", "MartSettings", "build_marts", "marts_of", "source_folders"]
-
-RECIPE = digest([1, MACROS])
-"""What makes files of equal inputs differ besides the mart itself; counted up when the way of writing changes."""
-
-Views = tuple[tuple[str, str], ...]
-Connect = Callable[[], duckdb.DuckDBPyConnection]
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One partition to compute: its id, the hash of all that makes it, and the views that the SQL reads."""
-
-    partition: str
-    inputs: str
-    views: Views
 
 
 def source_folders(sources: Sequence[Source]) -> dict[str, Path]:
@@ -61,11 +36,11 @@ def source_folders(sources: Sequence[Source]) -> dict[str, Path]:
 
 
 def marts_of(folders: Mapping[str, Path]) -> tuple[Mart, ...]:
-    """All marts as they are with these sources, each after those that it reads."""
+    """All marts as they are with the sources of these folders (by name), each after those that it reads."""
     return load_marts(offered(read_fragments(folders)))
 
 
-def build_marts(
+def build_marts(  # noqa: PLR0917  what the run knows, all of it needed
     lake: Lake,
     previous: Snapshot | None,
     staging: Mapping[str, TableState],
@@ -76,153 +51,109 @@ def build_marts(
     *,
     folders: Mapping[str, Path] | None = None,
 ) -> dict[str, TableState]:
-    """The state of every mart over these staging tables; parts and states whose inputs are equal are kept.
+    """The state of every mart over these staging tables; what has the same inputs as in `previous` is kept.
 
     `folders` tells where the sources' fragments lie, by source name (default: in the package). Raises Defect for a
     mart or fragment that contradicts its declaration, Misconfigured for settings that do, StorageFailed for the disk.
     """
     fragments = read_fragments(source_folders(sources) if folders is None else folders)
-    build = _Build(lake, staging, sources, fragments, settings, con_factory, max(1, workers))
-    try:
+    plan = Plan(
+        staging={name.removeprefix("staging."): state for name, state in staging.items()},
+        columns=staging_columns(sources),
+        fragments={view: [one for one in fragments if one.view == view] for view in INTERFACES},
+        settings=settings_views(settings),
+        absolute=lake.absolute,
+    )
+    with Bench(con_factory, plan.settings, max(1, workers)) as bench:
         for mart in load_marts(offered(fragments)):
-            build.add(mart, previous.tables.get(mart.name) if previous else None)
-    finally:
-        build.close()
-    return build.states
+            old = previous.tables.get(mart.name) if previous else None
+            plan.states[mart.name] = _state(lake, plan, mart, old, bench)
+    return plan.states
 
 
-class _Build:
-    """One building of all marts: what is known, what is done, and the engines."""
+def _state(lake: Lake, plan: Plan, mart: Mart, old: TableState | None, bench: Bench) -> TableState:
+    """The mart's state: the old one where nothing moved; else old parts whose inputs are equal, the others computed."""
+    definition = plan.definition(mart)
+    if old is not None and old.definition == definition:
+        return old
+    with bench.desk() as desk:
+        _check(plan, mart, desk)
+        units = list(plan.units(mart, lambda query: desk.execute(query).fetchall()))
+    kept = {(part.partition, part.inputs): part for part in old.parts} if old else {}
+    parts = bench.each(
+        units, lambda desk, unit: kept.get((unit.partition, unit.inputs)) or _part(lake, mart, unit, desk)
+    )
+    columns = [(column.name, column.type) for column in mart.columns]
+    return TableState(mart.name, columns, [part for part in parts if part is not None], definition)
 
-    def __init__(
-        self,
-        lake: Lake,
-        staging: Mapping[str, TableState],
-        sources: Sequence[Source],
-        fragments: Sequence[Fragment],
-        settings: MartSettings,
-        con_factory: Connect,
-        workers: int,
-    ) -> None:
-        self.lake = lake
-        self.staging = {name.removeprefix("staging."): state for name, state in staging.items()}
-        self.columns = staging_columns(sources)
-        self.fragments = {view: [one for one in fragments if one.view == view] for view in INTERFACES}
-        self.settings = settings
-        self.settings_views = settings_views(settings)
-        self.con_factory = con_factory
-        self.workers = workers
-        self.states: dict[str, TableState] = {}
-        self.checked: set[str] = set()
-        self.engine: duckdb.DuckDBPyConnection | None = None
 
-    def close(self) -> None:
-        """Let the engine go, where one was started."""
-        if self.engine is not None:
-            self.engine.close()
-
-    def add(self, mart: Mart, old: TableState | None) -> None:
-        """Compute the mart's state, or keep the old one where nothing that it is made of has changed."""
-        settings = settings_digest(self.settings, [one for one in mart.inputs if one in self.settings_views])
-        made_by = digest([RECIPE, mart.digest, settings])
-        definition = digest([made_by, [self.identity(view) for view in mart.data_inputs]])
-        if old is not None and old.definition == definition:
-            self.states[mart.name] = old
-            return
-        self.check(mart)
-        kept = {part.partition: part for part in old.parts} if old else {}
-        parts = self.parts(mart, list(self.units(mart, made_by, definition)), kept)
-        columns = [(column.name, column.type) for column in mart.columns]
-        self.states[mart.name] = TableState(name=mart.name, columns=columns, parts=parts, definition=definition)
-
-    def identity(self, view: str) -> object:
-        """All that an input is made of, as a value for hashing."""
-        if view in self.states:
-            state = self.states[view]
-            return [view, [list(column) for column in state.columns], sorted(map(part_identity, state.parts))]
-        return [view, [self.fragment_identity(one) for one in self.fragments[view]]]
-
-    def fragment_identity(self, fragment: Fragment) -> object:
-        """All that a fragment's rows are made of, as a value for hashing."""
-        tables = [
-            [table, [list(column) for column in self.columns_of(fragment, table)], self.table_parts(table)]
-            for table in fragment.tables
-        ]
-        return [fragment.source, fragment.sql, tables]
-
-    def table_parts(self, table: str) -> list[tuple[str, str, str | None, str]]:
-        """The identities of a staging table's parts, sorted."""
-        return sorted(map(part_identity, self.parts_of(table)), key=str)
-
-    def parts_of(self, table: str) -> Sequence[Part]:
-        """The parts of a staging table; none where nothing was ever staged."""
-        return self.staging[table].parts if table in self.staging else ()
-
-    def columns_of(self, fragment: Fragment, table: str) -> Sequence[tuple[str, str]]:
-        """The columns of a staging table that a fragment reads; Defect where no source has that table."""
-        if table not in self.columns:
-            raise Defect(f"The fragment {fragment.name} reads staging.{table}, which no source fills.", "Correct it.")
-        return self.columns[table]
-
-    # The units of work of a mart.
-
-    def units(self, mart: Mart, made_by: str, definition: str) -> Iterator[Unit]:
-        """The partitions of a mart with all that makes each."""
-        if mart.by:
-            yield from self.units_by(mart, made_by)
-        elif mart.partition == "whole":
-            yield Unit("all", definition, tuple(view for name in mart.data_inputs for view in self.views(name)))
-        elif mart.data_inputs[0] in INTERFACES:
-            yield from self.units_of_interface(mart.data_inputs[0], made_by)
-        else:
-            yield from self.units_of_mart(mart.data_inputs[0], made_by)
-
-    def units_of_interface(self, view: str, made_by: str) -> Iterator[Unit]:
-        """One unit for each partition of the staging table behind each fragment."""
-        for fragment in self.fragments[view]:
-            if len(fragment.tables) != 1:
-                raise Defect(
-                    f"The fragment {fragment.name} must read exactly one staging table, because its partitions are"
-                    f" computed one by one; it reads {', '.join(fragment.tables) or 'none'}.",
-                    "Let one table hold the lines.",
-                )
-            table = fragment.tables[0]
-            columns = self.columns_of(fragment, table)
-            for partition, parts in _by_partition(self.parts_of(table)).items():
-                made = [made_by, fragment.source, fragment.sql, list(map(list, columns)), _identities(parts)]
-                views = (
-                    (f"staging.{sql.name(table)}", staging_sql(parts, columns, self.lake.absolute)),
-                    (sql.name(view), interface_sql(view, [fragment])),
-                )
-                yield Unit(f"{fragment.source}/{partition}", digest(made), views)
-
-    def units_of_mart(self, name: str, made_by: str) -> Iterator[Unit]:
-        """One unit for each partition of the mart that is read."""
-        state = self.states[name]
-        for partition, parts in _by_partition(state.parts).items():
-            view = (sql.name(name), files_sql(parts, state.columns, self.lake.absolute))
-            yield Unit(partition, digest([made_by, _identities(parts)]), (view,))
-
-    def units_by(self, mart: Mart, made_by: str) -> Iterator[Unit]:
-        """One unit for each value of the mart's column, over the input files that hold it."""
-        name = mart.data_inputs[0]
-        state = self.states[name]
-        column = sql.name(mart.by)
-        for value, parts in self.holding(state, mart.by):
-            where = f"{column} IS NULL" if value is None else f"{column} = {sql.literal(value)}"
-            view = (sql.name(name), files_sql(parts, state.columns, self.lake.absolute, where))
-            yield Unit("none" if value is None else str(value), digest([made_by, _identities(parts)]), (view,))
-
-    def holding(self, state: TableState, column: str) -> list[tuple[sql_value, list[Part]]]:
-        """Each value of a column with the parts that hold it."""
-        if not state.parts:
-            return []
-        paths = {self.lake.absolute(part.path).as_posix(): part for part in state.parts}
-        found = self.start().execute(
-            f"SELECT DISTINCT {sql.name(column)}, filename"
-            f" FROM read_parquet({sql.files(map(Path, paths))}, filename = true) ORDER BY ALL"
+def _check(plan: Plan, mart: Mart, desk: duckdb.DuckDBPyConnection) -> None:
+    """Nothing where fragments and SQL give what they declare; Defect where not. Works over no rows."""
+    for view in mart.data_inputs:
+        for fragment in plan.fragments.get(view, ()):
+            show(desk, plan.fragment_views(fragment))
+            check_fragment(desk, fragment)
+        show(desk, plan.empty_views(view))
+    try:
+        found = desk.execute(f"DESCRIBE (\n{mart.sql}\n)").fetchall()
+    except duckdb.Error as broken:
+        raise Defect(f"The SQL of the mart {mart.name} fails: {broken}", "Correct it.") from broken
+    given = [(str(row[0]), str(row[1])) for row in found]
+    declared = [(column.name, column.type) for column in mart.columns]
+    if given != declared:
+        apart = [one for one in (*given, *declared) if one not in given or one not in declared]
+        raise Defect(
+            f"The header of the mart {mart.name} and its SQL differ in their columns: {apart or given}.",
+            "Let the header say what the SQL gives, in the same order.",
         )
-        parts: dict[sql_value, list[Part]] = {}
-        for value, filename in found.fetchall():
-            parts.setdefault(value, []).append(paths[Path(filename).as_posix()])
-        return list(parts.items())
+
+
+def _part(lake: Lake, mart: Mart, unit: Unit, desk: duckdb.DuckDBPyConnection) -> Part | None:
+    """The published file of one partition; None where it has no row."""
+    tmp = disk.temporary(lake.curated_path(mart.name, unit.partition, "new"))
+    try:
+        show(desk, unit.views)
+        # A total order, so that the same rows are the same bytes however many threads wrote them.
+        copied = desk.execute(
+            f"COPY (SELECT * FROM (\n{mart.sql}\n) ORDER BY {sql.names(mart.order_by)})"
+            f" TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchall()
+    except duckdb.Error as broken:
+        disk.remove(tmp)
+        raise _said(mart, unit, broken) from broken
+    rows = int(copied[0][0])
+    if rows == 0:
+        disk.remove(tmp)
+        return None
+    with tmp.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    final = lake.curated_path(mart.name, unit.partition, digest)
+    if mart.partition == "whole":
+        _one_row_a_key(mart, tmp, desk)
+    disk.publish(tmp, final)
+    return Part(unit.partition, lake.relative(final), rows, digest, unit.inputs)
+
+
+def _one_row_a_key(mart: Mart, path: Path, desk: duckdb.DuckDBPyConnection) -> None:
+    """Nothing where no two rows have the same key; Defect naming one that comes twice."""
+    keys = sql.names(mart.key)
+    double = desk.execute(
+        f"SELECT {keys} FROM read_parquet({sql.files([path])}) GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    if double:
+        disk.remove(path)
+        shown = ", ".join(f"{name} {value}" for name, value in zip(mart.key, double[0], strict=True))
+        raise Defect(
+            f"The mart {mart.name} would have two rows for {shown}, so its numbers would count twice.",
+            "Correct the fragment of that source: it must give each of its rows once.",
+        )
+
+
+def _said(mart: Mart, unit: Unit, broken: duckdb.Error) -> BedrotError:
+    """What went wrong in the engine, as an error of ours."""
+    if isinstance(broken, duckdb.IOException):
+        return StorageFailed(
+            f"The mart {mart.name} could not be read or written: {broken}",
+            "See that the disk has room, then run again.",
+        )
+    return Defect(f"The mart {mart.name} fails on {unit.partition}: {broken}", "Report it; nothing was published.")

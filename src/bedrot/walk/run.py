@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,12 @@ from bedrot.config import Settings
 from bedrot.contract import Source
 from bedrot.errors import BedrotError
 from bedrot.lake import disk
-from bedrot.lake.deliveries import read_manifest
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot, current, write_snapshot
 from bedrot.lake.zones import Lake
 from bedrot.sources import code_of, find_sources
-from bedrot.walk.build import Build, Inputs, LedgerMemo, key_of, read_findings, write_findings
+from bedrot.walk.build import Build, Inputs, LedgerMemo, key_of
+from bedrot.walk.findings import read_findings, write_findings
 from bedrot.walk.marts import ArtistRule, MartSettings
 from bedrot.walk.stage import StageTask, fingerprint, stage_delivery
 
@@ -108,7 +109,7 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
     The caller holds the writer's lock. A delivery that fails to stage is named in the summary; the others go on.
     """
     disk.sweep(walk.lake.root)
-    catch_up(walk.lake, walk.ledger)
+    walk.ledger.catch_up(walk.lake)
     summary = Summary()
     _stage_missing(walk, summary)
     inputs, previous = walk.inputs(), current(walk.lake)
@@ -123,7 +124,7 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
         memo.flush()
         snapshot = Snapshot(
             number=previous.number + 1 if previous else 1,
-            previous=previous.number if previous else None,
+            previous=previous.number if previous else 0,
             tables=tables,
             inputs={"key": key, "findings": write_findings(walk.lake, findings)},
             published_at=now or datetime.now(UTC),
@@ -135,27 +136,15 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
     return summary
 
 
-def catch_up(lake: Lake, ledger: Ledger) -> None:
-    """Enter deliveries whose manifest is in raw but not in the ledger: a command died between the two."""
-    known = {delivery.id for delivery in ledger.deliveries()}
-    folder = lake.raw / "deliveries"
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-        if path.stem not in known:
-            ledger.add_delivery(read_manifest(lake, path.stem))
-
-
 def mart_settings(settings: Settings) -> MartSettings:
-    """What the marts depend on in the settings."""
-    accounts: dict[str, list[tuple[str, str]]] = {}
+    """What the marts depend on in the settings: artists, and accounts as `source/account` that speak for them."""
+    accounts: dict[str | None, list[str]] = defaultdict(list)
     for rule in settings.account:
-        if rule.artist:
-            accounts.setdefault(rule.artist, []).append((rule.source, rule.name))
-    names = {rule.name: rule.spellings for rule in settings.artist}
-    rules = [
-        ArtistRule(name, tuple(names.get(name, ())), tuple(accounts.get(name, ())))
-        for name in sorted({*names, *accounts})
-    ]
-    return MartSettings(artists=rules, digest=settings.digest)
+        accounts[rule.artist].append(f"{rule.source}/{rule.name}")
+    spellings = {rule.name: rule.spellings for rule in settings.artist}
+    names = sorted({*spellings, *(name for name in accounts if name)})
+    rules = [ArtistRule(name, spellings.get(name, ()), tuple(accounts[name])) for name in names]
+    return MartSettings(artists=rules, label_accounts=tuple(accounts[None]), digest=settings.digest)
 
 
 def _stage_missing(walk: Walk, summary: Summary) -> None:
@@ -200,5 +189,3 @@ def summary_json(summary: Summary) -> str:
     """A summary as JSON text."""
     money = {name: {key: str(value) for key, value in vars(one).items()} for name, one in summary.money.items()}
     return json.dumps({**vars(summary), "money": money}, ensure_ascii=False)
-
-

@@ -19,8 +19,8 @@ from pathlib import Path
 import duckdb
 
 from bedrot import sql
-from bedrot.contract import Delimited, Facts, Feed, Grain, Kind, Original, Table
-from bedrot.contract.typing_sql import cleaned, complaint, decimals, typed
+from bedrot.contract import Delimited, Facts, Feed, Field, Grain, Kind, Original, Table
+from bedrot.contract.typing_sql import cleaned, complaint, decimals, type_of, typed
 from bedrot.errors import Defect, Refused
 from bedrot.lake import disk
 from bedrot.lake.deliveries import Delivery
@@ -30,13 +30,9 @@ from bedrot.sources import code_of, find_sources
 from bedrot.walk.text_rows import TextRows, from_lines, from_reader
 
 _ALGORITHM = f"duckdb-{duckdb.__version__}-hash-sum-2"
-_GRAINS = {
-    Grain.MONTH: "strftime({column}, '%Y-%m')",
-    Grain.YEAR: "strftime({column}, '%Y')",
-    Grain.ALL: "'all'",
-}
-_GOOD = "_why IS NULL AND _ignored IS NULL"
-_BAD = "_why IS NOT NULL AND _ignored IS NULL"
+_GOOD = "(_why IS NULL AND _ignored IS NULL)"
+_BAD = "(_why IS NOT NULL AND _ignored IS NULL)"
+_AS_NUMBER = "[0-9]+([.,][0-9]+)?[eE][+]?[0-9]+|[0-9]+[.,]0+"
 _EARLIEST = date(1990, 1, 1)
 LINEAGE = (("_delivery", "VARCHAR"), ("_line", "BIGINT"), ("_locator", "VARCHAR"), ("_partition", "VARCHAR"))
 
@@ -134,125 +130,149 @@ def _own_code() -> str:
 
 
 def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
-    """Type the text rows of one table, write good rows and rejects, and account for every record."""
-    loose = f"read_parquet({sql.text((job.work / f'{table.name}.parquet').as_posix())})"
-    job.con.execute(
-        f"COPY ({_typed_sql(job, table, text)}) TO {sql.text((job.work / f'{table.name}.parquet').as_posix())}"
-        " (COMPRESSION lz4)"
+    """Type the text rows of one table, write good rows and rejects, and account for every record.
+
+    Two passes: each row is typed and judged once, into a scratch file; what is good is sorted from there. (A filter
+    on the judgement in the first pass would make the engine evaluate every expression twice.)
+    """
+    lake, delivery = Lake(job.task.root), job.task.delivery
+    mark = fingerprint(job.task, table, job.code)
+    loose = job.work / f"{table.name}.parquet"
+    job.con.execute(f"COPY ({_judged_sql(job, table, text)}) TO {sql.text(loose.as_posix())} (COMPRESSION lz4)")
+    judged = f"read_parquet({sql.text(loose.as_posix())})"
+    staged = _accounts(job, table, text, judged, mark)
+    if job.task.dry:
+        return staged
+    final = lake.staged_path(table.name, delivery.id, mark)
+    _copy(job.con, _good_sql(job, table, text, judged), final)
+    if staged.rejected:
+        rejects = lake.rejects_path(table.name, delivery.id, mark)
+        _copy(job.con, _rejects_sql(job, text, judged), rejects)
+        staged = replace(staged, rejects_path=lake.relative(rejects))
+    return replace(staged, path=lake.relative(final), contents=_contents(job.con, table, final))
+
+
+def _judged_sql(job: _Job, table: Table, text: TextRows) -> str:
+    """The SELECT that types every row the file tells of, and says of each why it cannot be taken, if it cannot.
+
+    Beside the values stands what each money column shows, read without cleaning or pattern, for an account of its own.
+    """
+    gone = set(job.feed.damaged) if job.task.delivery.resaved else set()
+    texts, values, complaints = [], [], ["_fault"]
+    for one in table.fields:
+        place = sql.name("t_" + one.name)
+        if one.name not in text.raw:
+            complaints += [sql.text(f"{one.name} is blank")] if one.filled else []
+            values.append(f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}")
+            continue
+        raw = _undamaged(text.raw[one.name]) if one.name in gone else text.raw[one.name]
+        texts.append(f"{cleaned(one, raw)} AS {place}")
+        values.append(f"{typed(one, place)} AS {sql.name(one.name)}")
+        complaints.append(complaint(one, place, sql.name(one.name)) or "NULL")
+    money = [one for one in table.money if one.name in text.raw]
+    texts += [f"{text.raw[one.name]} AS {sql.name('r_' + one.name)}" for one in money]
+    values += [
+        f"TRY_CAST({sql.name('r_' + one.name)} AS {type_of(one)}) AS {sql.name('f_' + one.name)}" for one in money
+    ]
+    scale = ", ".join(["0", *(decimals(sql.name("r_" + one.name)) for one in money)])
+    why = ", ".join([*complaints, *_limits(job.task.delivery, table), "NULL"])
+    shown = ", _locator" if text.shown == "_locator" else ""
+    return (
+        f"SELECT {sql.names([*(one.name for one in table.fields), *('f_' + one.name for one in money)])}, _line{shown},"
+        f" _ignored, CASE WHEN _ignored IS NULL THEN coalesce({why}) END AS _why, greatest({scale}) AS _decimals"
+        f" FROM (SELECT *, {', '.join(values)} FROM (SELECT {', '.join(texts)}, {text.line} AS _line,"
+        f" {text.locator} AS _locator, {text.fault} AS _fault, {text.repeated} AS _ignored FROM {text.relation}))"
     )
-    repeated = f"SELECT _ignored, count(*) FROM {loose} WHERE _ignored IS NOT NULL GROUP BY 1"
-    ignored = text.ignored + Counter(dict(job.con.execute(repeated).fetchall()))
-    staged = _accounts(job, table, loose, text.records, ignored)
-    if staged.records != staged.rows + staged.rejected + sum(ignored.values()):
+
+
+def _good_sql(job: _Job, table: Table, text: TextRows, judged: str) -> str:
+    """The SELECT of good rows, sorted; what is equal in every row is added behind the sort, where it costs nothing."""
+    told = [one.name for one in table.fields if one.name in text.raw]
+    columns = ", ".join(
+        sql.name(one.name) if one.name in told else f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}"
+        for one in table.fields
+    )
+    column = sql.name(table.partition.column)
+    partition, order = {
+        Grain.MONTH: (f"left(CAST({column} AS VARCHAR), 7)", f"year({column}) * 12 + month({column}), _line"),
+        Grain.YEAR: (f"left(CAST({column} AS VARCHAR), 4)", f"year({column}), _line"),
+        Grain.ALL: ("'all'", "_line"),
+    }[table.partition.grain]
+    shown = ", _locator" if text.shown == "_locator" else ""
+    return (
+        f"SELECT {sql.text(job.task.account)} AS account, {columns}, {sql.text(job.task.delivery.id)} AS _delivery,"
+        f" _line, {text.shown} AS _locator, {partition} AS _partition"
+        f" FROM (SELECT {sql.names([*told, '_line'])}{shown} FROM {judged} WHERE {_GOOD} ORDER BY {order})"
+    )
+
+
+def _rejects_sql(job: _Job, text: TextRows, judged: str) -> str:
+    """The SELECT of rejected rows: place, reason, and the original text, looked up again by its line."""
+    given = f"SELECT {text.line} AS _line, {text.locator} AS _locator, {text.text} AS text FROM {text.relation}"
+    return (
+        f"SELECT {sql.text(job.task.delivery.id)} AS _delivery, _line, given._locator, _why AS reason, text"
+        f" FROM (SELECT _line, _why FROM {judged} WHERE {_BAD}) JOIN ({given}) AS given USING (_line) ORDER BY _line"
+    )
+
+
+def _accounts(job: _Job, table: Table, text: TextRows, judged: str, mark: str) -> Staged:
+    """Law 3 for one table: records = rows + rejected + ignored, and of each money column file = staged + rejected.
+
+    Raises Refused when either does not hold to the last digit.
+    """
+    reasons = f"SELECT _ignored, count(*) FROM {judged} WHERE _ignored IS NOT NULL GROUP BY 1"
+    ignored = text.ignored + Counter(dict(job.con.execute(reasons).fetchall()))
+    day = sql.name(table.day) if table.day else "NULL"
+    rows, rejected, scale, until = job.con.execute(
+        f"SELECT count(*) FILTER ({_GOOD}), count(*) FILTER ({_BAD}), coalesce(max(_decimals) FILTER ({_GOOD}), 0),"
+        f" CAST(max({day}) FILTER ({_GOOD}) AS VARCHAR) FROM {judged}"
+    ).fetchall()[0]
+    if text.records != rows + rejected + sum(ignored.values()):
         raise Refused(
-            f"{staged.records:,} records of {table.name} stand in the file, but {staged.rows:,} were read,"
-            f" {staged.rejected:,} set aside and {sum(ignored.values()):,} ignored; nothing was taken.",
+            f"{text.records:,} records of {table.name} are in the file, but {rows:,} were read, {rejected:,} set aside"
+            f" and {sum(ignored.values()):,} ignored; nothing was taken.",
             "Report this file: its reader and its count disagree.",
             file=job.task.delivery.name,
         )
-    staged = replace(staged, notes=list(text.notes))
-    return staged if job.task.dry else _publish(job, table, loose, staged)
-
-
-def _typed_sql(job: _Job, table: Table, text: TextRows) -> str:
-    """The SELECT that types every row and says of each why it cannot be taken, if it cannot."""
-    delivery = job.task.delivery
-    gone = set(job.feed.damaged) if delivery.resaved else set()
-    texts, values, complaints = [], [], ["_fault"]
-    for one in table.fields:
-        told, place = one.name in text.raw and one.name not in gone, sql.name("t_" + one.name)
-        texts.append(f"{cleaned(one, text.raw[one.name]) if told else 'CAST(NULL AS VARCHAR)'} AS {place}")
-        values.append(f"{typed(one, place)} AS {sql.name(one.name)}")
-        if told or one.filled:
-            complaints.append(complaint(one, place, sql.name(one.name)) or "NULL")
-    scale = ", ".join(["0", *(decimals(sql.name("t_" + one.name)) for one in table.money)])
-    partition = _GRAINS[table.partition.grain].format(column=sql.name(table.partition.column))
-    why = f"CASE WHEN _ignored IS NULL THEN coalesce({', '.join([*complaints, *_limits(delivery, table)])}, NULL) END"
-    return (
-        f"SELECT *, {partition} AS _partition, CASE WHEN _why IS NOT NULL THEN _given END AS _text FROM ("
-        f"SELECT {sql.text(job.task.account)} AS account, {sql.names(one.name for one in table.fields)},"
-        f" {sql.text(delivery.id)} AS _delivery, _line, _locator, _decimals, _ignored, {why} AS _why, _given"
-        f" FROM (SELECT *, {', '.join(values)}, greatest({scale}) AS _decimals"
-        f" FROM (SELECT {', '.join(texts)}, {text.line} AS _line, {text.locator} AS _locator, {text.fault} AS _fault,"
-        f" {text.repeated} AS _ignored, {text.text} AS _given FROM {text.relation})))"
-    )
-
-
-def _limits(delivery: Delivery, table: Table) -> list[str]:
-    """SQL of the complaints about rows that type well: no partition, dates that cannot be, broken checks."""
-    column, day = sql.name(table.partition.column), sql.name(table.day)
-    limits = []
-    if table.partition.grain is not Grain.ALL:
-        limits.append(f"CASE WHEN {column} IS NULL THEN {sql.text(f'{table.partition.column} is blank')} END")
-    if any(one.name == table.day and one.kind in (Kind.DATE, Kind.MONTH) for one in table.fields):
-        latest = sql.literal(delivery.received_at.date() + timedelta(days=2))
-        said = sql.text(f"{table.day}: ") + f" || {day}"
-        limits.append(f"CASE WHEN {day} > {latest} THEN {said} || ' lies in the future of the day the file came' END")
-        limits.append(f"CASE WHEN {day} < {sql.literal(_EARLIEST)} THEN {said} || ' lies before any record could' END")
-    return limits + [f"CASE WHEN {check.breaks} THEN {sql.text(check.says)} END" for check in table.checks]
-
-
-def _accounts(job: _Job, table: Table, loose: str, records: int, ignored: Counter[str]) -> Staged:
-    """Rows, rejects, money, scale and last day of a table's typed rows."""
-    sums = "".join(
-        f", sum({money}) FILTER (_ignored IS NULL), sum({money}) FILTER ({_GOOD}), sum({money}) FILTER ({_BAD}),"
-        f" count(*) FILTER ({_BAD} AND {money} IS NULL)"
-        for money in (sql.name(one.name) for one in table.money)
-    )
-    rows, rejected, scale, until, *money = job.con.execute(
-        f"SELECT count(*) FILTER ({_GOOD}), count(*) FILTER ({_BAD}), coalesce(max(_decimals) FILTER ({_GOOD}), 0),"
-        f" CAST(max({sql.name(table.day)}) FILTER ({_GOOD}) AS VARCHAR){sums} FROM {loose}"
-    ).fetchall()[0]
-    parts = ("file", "staged", "rejected", "unreadable")
-    amounts = {
-        one.name: dict(zip(parts, map(_amount, money[4 * place : 4 * place + 4]), strict=True))
-        for place, one in enumerate(table.money)
-    }
     return Staged(
         delivery=job.task.delivery.id,
         table=table.name,
-        fingerprint=fingerprint(job.task, table, job.code),
+        fingerprint=mark,
         path="",
         rejects_path="",
-        records=records,
+        records=text.records,
         rows=rows,
         rejected=rejected,
         ignored=dict(sorted(ignored.items())),
-        money=amounts,
+        money={one.name: _money(job, one, text, judged) for one in table.money},
         scale=scale,
-        notes=[],
+        notes=list(text.notes),
         contents=[],
         until=until,
     )
 
 
-def _amount(value: Decimal | int | None) -> str:
-    """A sum or a count as plain digits, zero where there was nothing to add."""
-    return f"{value or 0:f}" if isinstance(value, Decimal) else str(value or 0)
-
-
-def _publish(job: _Job, table: Table, loose: str, staged: Staged) -> Staged:
-    """Write good rows sorted by partition, and rejects, durably; tell where they are and what they hold."""
-    lake, delivery = Lake(job.task.root), job.task.delivery
-    final = lake.staged_path(table.name, delivery.id, staged.fingerprint)
-    rejects = lake.rejects_path(table.name, delivery.id, staged.fingerprint)
-    lineage = sql.names(name for name, _ in LINEAGE)
-    _copy(
-        job.con,
-        f"SELECT {sql.names(table.columns)}, {lineage} FROM {loose} WHERE {_GOOD} ORDER BY _partition, _line",
-        final,
-    )
-    if staged.rejected:
-        aside = (
-            f"SELECT _delivery, _line, _locator, _why AS reason, _text AS text FROM {loose} WHERE {_BAD} ORDER BY _line"
+def _money(job: _Job, one: Field, text: TextRows, judged: str) -> dict[str, str]:
+    """Sums of one money column, and in how many rejected rows it cannot be read; Refused when they disagree."""
+    name = sql.name(one.name)
+    shown = sql.name("f_" + one.name) if one.name in text.raw else "CAST(NULL AS DECIMAL(38,18))"
+    # A text that no amount of ours looks like (1_000, NaN) counts as unreadable, whatever the engine makes of it.
+    file, staged, rejected, unreadable = job.con.execute(
+        f"SELECT sum({shown}) FILTER ({_GOOD} OR {_BAD} AND {name} IS NOT NULL), sum({name}) FILTER ({_GOOD}),"
+        f" sum({name}) FILTER ({_BAD}), count(*) FILTER ({_BAD} AND {name} IS NULL) FROM {judged}"
+    ).fetchall()[0]
+    sums = [value or Decimal(0) for value in (file, staged, rejected)]
+    if sums[0] != sums[1] + sums[2]:
+        raise Refused(
+            f"The {one.name} in the file add up to {sums[0]:f}, but {sums[1]:f} were read and {sums[2]:f} set aside.",
+            "Report this file: its reader and its sum disagree; nothing was taken.",
+            file=job.task.delivery.name,
+            heading=one.name,
         )
-        _copy(job.con, aside, rejects)
-    return replace(
-        staged,
-        path=lake.relative(final),
-        rejects_path=lake.relative(rejects) if staged.rejected else "",
-        contents=_contents(job.con, table, final),
-    )
+    return {
+        **dict(zip(("file", "staged", "rejected"), (f"{one:f}" for one in sums), strict=True)),
+        "unreadable": str(unreadable),
+    }
 
 
 def _contents(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[PartitionContent]:
@@ -273,3 +293,22 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, final: Path) -> None:
     temporary = disk.temporary(final)
     con.execute(f"COPY ({query}) TO {sql.text(temporary.as_posix())} (FORMAT parquet, COMPRESSION lz4)")
     disk.publish(temporary, final)
+
+
+def _undamaged(raw: str) -> str:
+    """SQL of an identifier's text in a re-saved file: null where a spreadsheet made a number of it."""
+    return f"CASE WHEN regexp_full_match(trim({raw}), '{_AS_NUMBER}') THEN NULL ELSE {raw} END"
+
+
+def _limits(delivery: Delivery, table: Table) -> list[str]:
+    """SQL of the complaints about rows that type well: no partition, dates that cannot be, broken checks."""
+    limits = []
+    if table.partition.grain is not Grain.ALL:
+        column = sql.name(table.partition.column)
+        limits.append(f"CASE WHEN {column} IS NULL THEN {sql.text(f'{table.partition.column} is blank')} END")
+    if any(one.name == table.day and one.kind in (Kind.DATE, Kind.MONTH) for one in table.fields):
+        day, latest = sql.name(table.day), sql.literal(delivery.received_at.date() + timedelta(days=2))
+        said = sql.text(f"{table.day}: ") + f" || {day}"
+        limits.append(f"CASE WHEN {day} > {latest} THEN {said} || ' lies in the future of the day the file came' END")
+        limits.append(f"CASE WHEN {day} < {sql.literal(_EARLIEST)} THEN {said} || ' lies before any record could' END")
+    return limits + [f"CASE WHEN {check.breaks} THEN {sql.text(check.says)} END" for check in table.checks]

@@ -12,13 +12,15 @@ import duckdb
 
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Ignored, Original, Row, Table
-from bedrot.errors import Defect
+from bedrot.errors import Defect, Refused
 from bedrot.walk import lines as text_lines
 
 
 @dataclass(frozen=True)
 class TextRows:
-    """Rows of one table as texts: SQL of the relation, and in it of each field, of line, locator, fault and text.
+    """Rows of one table as texts: SQL of the relation, and in it of each field, line, locator, fault and text.
+
+    `shown` is the locator again, from the line alone where that suffices.
 
     `records` is the count of physical records, found without the reader; `ignored` those that are no data, by reason.
     """
@@ -27,6 +29,7 @@ class TextRows:
     raw: Mapping[str, str]
     line: str
     locator: str
+    shown: str
     text: str
     records: int
     fault: str = "CAST(NULL AS VARCHAR)"
@@ -66,6 +69,7 @@ def from_lines(
         raw=raw,
         line=number,
         locator=f"'line ' || ({number})",
+        shown="'line ' || _line",
         text=_unescaped(f"replace(l, {sql.text(text_lines.UNIT)}, chr(9))", prepared) if prepared.numbered else "l",
         records=prepared.records,
         fault=(
@@ -116,7 +120,7 @@ def from_reader(feed: Feed, original: Original, facts: Facts, work: Path) -> dic
                 ignored[row.table][row.reason] += 1
                 continue
             record = {"_line": counts[row.table], "_locator": row.locator, **row.values}
-            files[row.table].write(json.dumps(record, ensure_ascii=False) + "\n")
+            files[row.table].write(_one_line(record, original, row.locator) + "\n")
     finally:
         for file in files.values():
             file.close()
@@ -125,6 +129,19 @@ def from_reader(feed: Feed, original: Original, facts: Facts, work: Path) -> dic
         table.name: _from_json_lines(table, paths[table.name], census.get(table.name, 0), ignored[table.name])
         for table in feed.tables
     }
+
+
+def _one_line(record: Mapping[str, object], original: Original, locator: str) -> str:
+    """A row as one line of JSON; Refused where a text holds half a character, which no file can keep."""
+    line = json.dumps(record, ensure_ascii=False)
+    if not line.isascii():
+        try:
+            line.encode()
+        except UnicodeEncodeError as broken:
+            raise Refused(
+                f"A text holds half a character ({locator}).", "Download the file again.", file=original.name
+            ) from broken
+    return line
 
 
 def _from_json_lines(table: Table, path: Path, records: int, ignored: Counter[str]) -> TextRows:
@@ -142,6 +159,7 @@ def _from_json_lines(table: Table, path: Path, records: int, ignored: Counter[st
         raw={name: sql.name(name) for name in names},
         line="_line",
         locator="_locator",
+        shown="_locator",
         text=f"CAST(json_object({pairs}) AS VARCHAR)",
         records=records,
         ignored=ignored,

@@ -87,8 +87,6 @@ CATALOGUE = Table(
     merge=Merge.SNAPSHOTS,
     key=("isrc", "upc", "title"),
     partition=Partition("isrc", Grain.ALL),
-    day="",
-    day_zone="",
     checks=(
         Check(
             says="The line has neither an ISRC nor a UPC, so nothing can be joined to it.",
@@ -143,6 +141,7 @@ SOURCE = Source(
             knows=knows,
             read=Delimited(CATALOGUE.name, _DELIMITERS),
             exported_at=exported_at,
+            aged_by_receipt=True,
         ),
     ),
     remembers=Remembers(days=None, evidence="The sheet is the label's own."),

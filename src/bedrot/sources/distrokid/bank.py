@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
-from bedrot.contract import Original, Stamp, heading_key
+from bedrot.contract import Original, Resaved, Stamp, heading_key
 
 DELIMITERS = "\t,;"
 
@@ -22,10 +22,11 @@ _LOOKED_AT = 200
 _AS_NUMBER = r"\d+(?:[.,]\d+)?[eE]\+?\d+|\d+[.,]0+"
 _DAY_FIRST = r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}"
 _MONTH_NAMED = r"(?:\d{1,2}[-. ])?[^\W\d_]{3,10}\.?[-. ]\d{2,4}"
+_SQUEEZED = re.compile(r"\d{6}")
 _DAMAGE = {
     "upc": re.compile(_AS_NUMBER),
     "isrc": re.compile(_AS_NUMBER),
-    "salemonth": re.compile(rf"\d{{6}}|\d{{4}}-\d{{2}}-\d{{2}}.*|{_DAY_FIRST}|{_MONTH_NAMED}"),
+    "salemonth": re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}.*|{_DAY_FIRST}|{_MONTH_NAMED}"),
     "reportingdate": re.compile(rf"{_DAY_FIRST}|{_MONTH_NAMED}"),
 }
 
@@ -58,21 +59,26 @@ def exported_at(original: Original) -> Stamp | None:
     return Stamp.of_day(last, "data") if last else None
 
 
-def resaved(original: Original) -> str | None:
+def resaved(original: Original) -> Resaved | None:
     """What shows that a spreadsheet or a database wrote the file anew; None where nothing does."""
     first, *lines = _ENDS.split(original.head_text)[: _LOOKED_AT + 1]
     delimiter = max(DELIMITERS, key=first.count)
     titles = [title.strip().strip('"') for title in first.split(delimiter)]
+    harmless = None
     if "EarningsUSD" in titles and "SaleMonth" in titles:
-        return "its headings have lost their blanks ('EarningsUSD')"
+        harmless = Resaved("its headings have lost their blanks ('EarningsUSD')", damaged=False)
     watched = [
         (place, title, _DAMAGE[key]) for place, title in enumerate(titles) if (key := heading_key(title)) in _DAMAGE
     ]
     for number, row in _rows(lines, delimiter):
         for place, title, damage in watched:
-            if place < len(row) and damage.fullmatch(row[place].strip()):
-                return f"line {number} has '{row[place].strip()[:40]}' as {title}"
-    return None
+            if place >= len(row):
+                continue
+            if harmless is None and heading_key(title) == "salemonth" and _SQUEEZED.fullmatch(row[place].strip()):
+                harmless = Resaved(f"line {number} has '{row[place].strip()}' as {title}", damaged=False)
+            if damage.fullmatch(row[place].strip()):
+                return Resaved(f"line {number} has '{row[place].strip()[:40]}' as {title}", damaged=True)
+    return harmless
 
 
 def _first_line(original: Original) -> str:

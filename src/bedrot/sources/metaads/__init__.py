@@ -1,6 +1,7 @@
 """Meta Ads (Facebook and Instagram): what campaigns are, cost and bring.
 
-Files: answers of the Marketing API (lists as its SDK dumps them, pages, pages of finished reports) and Ads Manager's CSV.
+Files: answers of the Marketing API (lists as its SDK dumps them, pages, pages of finished reports) and the CSV that Ads
+Manager exports.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def read_insights(original: Original, facts: Facts) -> Iterator[Row | Ignored]:
 
 
 def span_of(answer: Answer, split: Sequence[str] = ()) -> str:
-    """daily where the request asked by day or an entity has several single days; lifetime where all was asked."""
+    """Of the values of `span`, the one that the request or the days of the records prove; range where none."""
     increment = answer.asked.get("time_increment")
     if increment == "1":
         return "daily"

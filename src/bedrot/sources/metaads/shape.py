@@ -38,10 +38,11 @@ _INSIGHT_KEYS = {
     "reach",
     "actions",
 }
-# Keys that only one kind of entity has; looked at in this order, because an ad carries its campaign's id too.
+_ENTITY_SIGNS = {"name", "status", "effective_status"}
+# Keys that tell one kind of entity from the others, looked at in this order.
 _ENTITY_KEYS = (
     (ADS, {"adset_id", "creative", "tracking_specs", "adcreatives"}),
-    (ADSETS, {"campaign_id", "targeting", "optimization_goal", "billing_event", "pacing_type"}),
+    (ADSETS, {"targeting", "optimization_goal", "billing_event", "pacing_type"}),
     (CAMPAIGNS, {"objective", "buying_type", "special_ad_categories"}),
 )
 
@@ -69,7 +70,7 @@ def kind_of(original: Original) -> str | None:
         # A file that breaks off later is still recognised, so that reading it can say what is wrong with it.
         return _kind_of_item(_first_item(original.head_text), hint=None)
     if isinstance(document, list):
-        return _kind_of_item(document[0], _hint(original, ())) if document else None
+        return _kind_of_items(document, _hint(original, ()))
     if isinstance(document, dict):
         return _kind_of_page(original, document)
     return None
@@ -177,24 +178,30 @@ def _kind_of_page(original: Original, document: dict[str, Any]) -> str | None:
         return None
     hint = _hint(original, _links(document))
     if items:
-        return _kind_of_item(items[0], hint)
+        return _kind_of_items(items, hint)
     return hint if document.keys() <= _PAGE_KEYS else None
+
+
+def _kind_of_items(items: list[Any], hint: str | None) -> str | None:
+    """The kind that any of the records shows; the finest of several, because finer ones carry the keys of coarser."""
+    kinds = {_kind_of_item(item, hint) for item in items}
+    return next((kind for kind in (INSIGHTS, ADS, ADSETS, CAMPAIGNS) if kind in kinds), None)
 
 
 def _kind_of_item(item: Any, hint: str | None) -> str | None:
     """The kind of one record by its keys; the hint decides where its keys fit several kinds of entity."""
     if not isinstance(item, dict):
         return None
-    if {"date_start", "date_stop"} <= item.keys():
-        return INSIGHTS if item.keys() & _INSIGHT_KEYS else None
-    if hint == INSIGHTS and "date_start" in item:
-        return INSIGHTS
+    if "date_start" in item:
+        return INSIGHTS if hint == INSIGHTS or ("date_stop" in item and item.keys() & _INSIGHT_KEYS) else None
     if not isinstance(item.get("id"), str | int):
         return None
     for kind, keys in _ENTITY_KEYS:
         if item.keys() & keys:
             return kind
-    return hint if hint != INSIGHTS and {"name", "status"} <= item.keys() else None
+    if not item.keys() & _ENTITY_SIGNS or hint == INSIGHTS:
+        return None
+    return hint or (ADSETS if "campaign_id" in item else None)
 
 
 def _first_item(head: str) -> Any:

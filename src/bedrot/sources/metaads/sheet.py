@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from bedrot.contract import Facts, Ignored, Original, Row, Stamp, heading_key
+from bedrot.contract import Facts, Ignored, Original, Resaved, Row, Stamp, heading_key
 from bedrot.errors import Refused
 from bedrot.sources.metaads import census
 from bedrot.sources.metaads.entities import Repeats
@@ -107,9 +107,7 @@ def read_sheet(original: Original, facts: Facts) -> Iterator[Row | Ignored]:
     lines = list(_lines(original, heading))
     split = tuple(name for name in _SPLITS if name in heading.columns)
     comma = _comma_is_decimal(lines)
-    rows: list[tuple[int, dict[str, str | None] | str]] = []
-    for line in lines:
-        rows.append((line.number, _values(line, heading, split, facts, comma=comma)))
+    rows = [(line.number, _values(line, heading, split, facts, comma=comma)) for line in lines]
     daily = "day" in heading.columns or several_days(
         (told["entity"], told["breakdown_value"], told["date_start"], told["date_stop"])
         for _, told in rows
@@ -132,7 +130,8 @@ def sheet_account(original: Original) -> str | None:
     """The account that all lines name, else the label in Ads Manager's name (`<ACCOUNT>-Ads-Jul-12-2022-….csv`)."""
     heading = _heading(original.text)
     if "account_id" in heading.columns and resaved(original) is None:
-        found = {line.told.get("account_id", "") for line in _lines(original, heading)} - {""}
+        cells = {line.told["account_id"].strip().removeprefix("act_") for line in _lines(original, heading)}
+        found = {cell for cell in cells if cell.isdecimal()}
         return found.pop() if len(found) == 1 else None
     named = _NAME.fullmatch(original.name)
     return named["account"] if named else None
@@ -160,15 +159,26 @@ def sheet_census(original: Original) -> Mapping[str, int]:
     return {INSIGHTS.name: census.lines(original.text)}
 
 
-def resaved(original: Original) -> str | None:
+def resaved(original: Original) -> Resaved | None:
     """How a spreadsheet's hand shows: an id with an exponent, or a date turned round; None where it does not."""
     heading = _heading(original.head_text)
-    for cells in csv.reader(original.head_text.splitlines(), delimiter=heading.delimiter):
-        for column, cell in zip(heading.columns, cells, strict=False):
-            if column in _IDS and _EXPONENT.fullmatch(cell.strip()):
-                return f"The id '{cell}' has become a rounded number."
-            if column in ("day", "date_start", "date_stop") and _TURNED_DATE.fullmatch(cell.strip()):
-                return f"The date '{cell}' was written anew; Ads Manager writes 2025-03-29."
+    try:
+        for cells in csv.reader(io.StringIO(original.head_text, newline=""), delimiter=heading.delimiter):
+            for column, cell in zip(heading.columns, cells, strict=False):
+                sign = _resaved_sign(column, cell.strip())
+                if sign:
+                    return Resaved(sign, damaged=True)
+    except csv.Error:
+        return None
+    return None
+
+
+def _resaved_sign(column: str, cell: str) -> str | None:
+    """What a spreadsheet did to a cell, if it did."""
+    if column in _IDS and _EXPONENT.fullmatch(cell):
+        return f"the id {cell} is a rounded number"
+    if column in ("day", "date_start", "date_stop") and _TURNED_DATE.fullmatch(cell):
+        return f"the date {cell} is turned round, where Ads Manager writes 2025-03-29"
     return None
 
 

@@ -130,7 +130,7 @@ _WHAT = (
     Field(
         "span",
         Kind.TEXT,
-        "daily: the row is one day, proven; lifetime: all that Meta keeps, asked so; range: any other stretch, or unproven.",
+        "daily: the row is one day, proven; lifetime: all that Meta keeps, asked so; range: any other stretch.",
         filled=True,
         values=("daily", "lifetime", "range"),
     ),
@@ -175,9 +175,7 @@ _PROVISIONAL = Field(
 _SCOPE = ("level", "named_by", "entity", "span", "breakdown", "date_start")
 _CHECKS = (
     Check("a row ends on or after the day it starts", "date_stop < date_start", "No stretch of time is negative."),
-    Check(
-        "a daily row starts and ends on one day", "span = 'daily' AND date_start <> date_stop", "It was asked by day."
-    ),
+    Check("a daily row starts and ends on one day", "span = 'daily' AND date_start <> date_stop", "Asked by day."),
     Check(
         "an id is a row of digits",
         "named_by = 'id' AND level <> 'account' AND NOT regexp_full_match(entity, '[0-9]+')",
@@ -276,7 +274,7 @@ ACTIONS = Table(
         Field(
             "action_detail",
             Kind.TEXT,
-            "Further keys that split the action (action_device, …), as JSON with sorted keys; none where there are none.",
+            "Further keys that split the action (action_device, …), as JSON with sorted keys; none where not.",
         ),
         Field(
             "attribution_window",

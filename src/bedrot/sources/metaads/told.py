@@ -12,7 +12,7 @@ from bedrot.contract import Original, Stamp
 _STAMP = re.compile(r"(?<!\d)(20\d{6}_\d{6})(?!\d)")
 _TOKEN = re.compile(
     rb"""(?:access_token|appsecret_proof)(?:=|%3D|\\u003[dD]|"\s*:\s*")(?!REDACTED|\*)[^&"\s\\]"""
-    rb"|(?<![A-Za-z0-9+/=])EAA[A-Za-z0-9]{30,}"
+    rb"|(?<![A-Za-z0-9+/])EAA[A-Za-z0-9]{30,}"
 )
 _CHUNK = 1 << 20
 _OVERLAP = 256

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from bedrot.contract import Original, Stamp
+from bedrot.contract import Original, Resaved, Stamp
 from bedrot.sources.tiktok import kinds
 from bedrot.sources.tiktok.names import overview_name
 from bedrot.sources.tiktok.sheets import Sheet, is_archive, sheets
 
 _SLASHED = re.compile(r"([0-9]{4})[/-]([0-9]{2})[/-]([0-9]{2})")
+_REWRITTEN = re.compile(r"[0-9]{1,2}[-.] ?[^\W\d]{3,5}[.]?|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+")
+"""A day as spreadsheets write it back (`17-Jun`, `08-mar`), or as a date cell of a workbook."""
+
+_DATES = ("date", "snapshot_date", "post_time")
 
 
 def by_name_or_zip(original: Original) -> Stamp | None:
@@ -44,19 +48,24 @@ def by_data(original: Original) -> Stamp | None:
     return Stamp.of_day(max(days), "data") if days else None
 
 
-def resaved(original: Original) -> str | None:
-    """What shows that a spreadsheet re-saved the file; None where nothing does.
+def resaved(original: Original) -> Resaved | None:
+    """What shows that a spreadsheet re-saved the file, with damage where it rewrote dates; None where nothing does.
 
     Raises Refused for a file that is not whole.
     """
+    found = None
     for sheet in sheets(original):
-        if sheet.resaved:
-            return sheet.resaved
+        kind = kinds.kind_of(sheet.headings)
+        found = found or (Resaved(sheet.resaved, damaged=False) if sheet.resaved else None)
+        if kind is None:
+            continue
+        places = [place for name, place in kinds.places(sheet, kind.table).items() if name in _DATES]
         for record in sheet.records:
-            for cell in record.cells:
-                if re.fullmatch(r"[0-9]{1,2}[-.][^\W\d]{3,4}[.]?", cell.strip()):
-                    return f"its dates are written as a spreadsheet writes them ('{cell}')"
-    return None
+            for place in places:
+                if _REWRITTEN.fullmatch(record.cells[place].strip()):
+                    shown = f"{sheet.place} {record.line} has the date '{record.cells[place].strip()}'"
+                    return Resaved(shown, damaged=True)
+    return found
 
 
 def _days(sheet: Sheet) -> list[date]:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from bedrot.errors import Refused
 
@@ -81,6 +82,7 @@ class MonthDay:
         return (day.month, day.day) == (self.month, self.day)
 
 
+@lru_cache(maxsize=1024)
 def month_day(text: str) -> MonthDay | None:
     """What a text such as `June 17`, `8 de marzo` or `18 tháng Sáu` says; None where it is no such day."""
     plain = unicodedata.normalize("NFC", " ".join(text.split()).lower())
@@ -130,8 +132,8 @@ def dates_up_to(written: Sequence[Written], latest: date, file: str) -> list[dat
     raise Refused(
         f"The last date is '{written[-1].text}', but an export of that time ends on {latest} or at most {MOST_LAG} days"
         " before, so the year of its dates is not certain.",
-        "Take the CSV out of its zip and import it with --exported-at and the day on which you downloaded it"
-        " (for a range that ended earlier: the day after its last row).",
+        "Import it, out of its zip, with --exported-at and the day on which you downloaded it (for a range that ended"
+        " earlier: the day after its last row).",
         file=file,
         line=written[-1].line,
         heading="Date",
@@ -200,7 +202,7 @@ def _consecutive(written: Sequence[Written], days: Sequence[MonthDay], start: da
             raise Refused(
                 f"The date here should be {expected}, but the file says '{one.text}': a day is missing or stands twice,"
                 " the order is not that of the days, or the year is another one.",
-                "Download it again, and leave its name as it is.",
+                "Check the day given with --exported-at, if any; else download it again, and leave its name as it is.",
                 file=file,
                 line=one.line,
                 heading="Date",

@@ -276,7 +276,8 @@ CONTENT = snapshots(
         Field(
             "posted_on",
             Kind.DATE,
-            "UTC day of posted_at; else that of the post time, its missing year being the latest that fits.",
+            "UTC day of posted_at; else that of the post time, whose missing year is taken to be the latest that fits"
+            " (wrong for a video older than a year: see posted_basis).",
         ),
         Field(
             "posted_basis",

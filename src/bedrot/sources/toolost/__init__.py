@@ -13,6 +13,7 @@ from functools import partial
 
 from bedrot.contract import Feed, Remembers, Source
 from bedrot.sources.toolost import portal, sales, tables
+from bedrot.sources.toolost.sales_table import SALES
 
 __all__ = ["SOURCE"]
 
@@ -54,7 +55,7 @@ SOURCE = Source(
         Feed(
             name="toolost.sales",
             about="Sales report, one statement a file, attached to a notification (`@05-2025-70799.csv`).",
-            tables=(tables.SALES,),
+            tables=(SALES,),
             knows=sales.knows,
             read=sales.read,
             exported_at=sales.exported_at,

@@ -47,15 +47,19 @@ def decimal_sign(cells: Iterable[Cell], name: str) -> str:
         raise Refused(
             f"'{one.text}' (line {one.line}) and '{two.text}' (line {two.line}) part decimals by different signs.",
             "Give the file as TooLost made it, not one that a spreadsheet saved.",
-            file=name, line=max(one.line, two.line), heading=two.heading,
-        )  # fmt: skip
+            file=name,
+            line=max(one.line, two.line),
+            heading=two.heading,
+        )
     if _OPEN in shown and len(shown) == 1:
         cell = shown[_OPEN]
         raise Refused(
             f"'{cell.text}' can be read in two ways, and no other number of the file decides which.",
             "Ask TooLost for a file with plain numbers, or report the file.",
-            file=name, line=cell.line, heading=cell.heading,
-        )  # fmt: skip
+            file=name,
+            line=cell.line,
+            heading=cell.heading,
+        )
     return "," if "," in shown else "."
 
 

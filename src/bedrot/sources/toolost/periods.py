@@ -98,7 +98,7 @@ def day_comes_first(dates: Iterable[tuple[int, str, str]], name: str) -> bool:
 
 
 def _order(text: str) -> str | None:
-    """What a date with slashes begins with, `day` or `month`; `open` where either could be; None where it is the same."""
+    """What a date with slashes begins with, `day` or `month`; `open` where either could be; else None."""
     found = _SLASHED.fullmatch(text)
     if not found or found[1] == found[2]:
         return None

@@ -80,7 +80,7 @@ APPLE = Answer(
 
 def knows(answer: Answer, original: Original) -> bool:
     """Whether the file is that store's answer, whole, broken off or with a list missing."""
-    if not original.looks_like_json:
+    if not original.looks_like_json or not any(f'"{key}"' in original.head_text for key in answer.keys):
         return False
     document = original.json_or_none
     if document is None:
@@ -106,8 +106,12 @@ def exported_at(answer: Answer, original: Original) -> Stamp | None:
     if original.member_time:
         return Stamp(original.member_time, "zip")
     document = original.json_or_none
-    span = _span(document.get(answer.days)) if isinstance(document, dict) else None
-    return Stamp.of_day(span[1] + timedelta(days=answer.lag), "data") if span else None
+    if not isinstance(document, dict):
+        return None
+    spans = {key: _span(document.get(key)) for key in answer.keys}
+    # Days beyond those of the plays are rare, but the answer cannot be older than any day that it holds.
+    ends = [span[1] + timedelta(days=answer.lag if key == answer.days else 0) for key, span in spans.items() if span]
+    return Stamp.of_day(max(ends), "data") if ends else None
 
 
 def read(answer: Answer, original: Original, facts: Facts) -> Iterator[Row | Ignored]:

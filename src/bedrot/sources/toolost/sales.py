@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
-from bedrot.contract import Facts, Ignored, Original, Row, Stamp, heading_key
+from bedrot.contract import Facts, Ignored, Original, Resaved, Row, Stamp, heading_key
 from bedrot.errors import Refused
 from bedrot.sources.toolost.amounts import Cell, decimal_sign, plain
 from bedrot.sources.toolost.periods import Period, day_comes_first, month_of, period_of
+from bedrot.sources.toolost.sales_table import SALES
 from bedrot.sources.toolost.sheet import MEASURES, Sheet, listed, open_sheet
-from bedrot.sources.toolost.tables import SALES
 
 TABLE = SALES.name
 TOTALS = "totals row"
@@ -27,13 +27,12 @@ _QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*"', re.MULTILINE)
 
 
 def knows(original: Original) -> bool:
-    """Whether the name is that of a sales report and the content is delimited text."""
+    """Whether the name is that of a sales report and the content is text, but no web page or JSON."""
     squeezed = heading_key(original.name)
     named = _NAME.search(original.name) or ("toolost" in squeezed and "sales" in squeezed)
     if not named or original.suffix not in (".csv", ".tsv", ".txt") or original.is_zip or original.looks_like_json:
         return False
-    head = original.head_text.lstrip("\ufeff \t\r\n")
-    return head[:1] not in ("", "<") and any(one in head for one in ",;\t")
+    return original.head_text.lstrip("\ufeff \t\r\n")[:1] not in ("", "<")
 
 
 def exported_at(original: Original) -> Stamp | None:
@@ -45,7 +44,7 @@ def exported_at(original: Original) -> Stamp | None:
     return Stamp.of_day(month.last, "name") if month else None
 
 
-def resaved(original: Original) -> str | None:
+def resaved(original: Original) -> Resaved | None:
     """Says so where a UPC or ISRC has become a number with an exponent: a spreadsheet saved the file."""
     try:
         sheet = open_sheet(original)
@@ -54,14 +53,14 @@ def resaved(original: Original) -> str | None:
     for field in ("upc", "isrc"):
         for line, told in sheet.texts(field):
             if re.fullmatch(r"[0-9](?:[.,][0-9]+)?[eE][+]?[0-9]+", told):
-                return f"line {line} has '{told}' for the {field.upper()}: a spreadsheet has cut its digits"
+                return Resaved(f"line {line} has '{told}' as {field.upper()}", damaged=True)
     return None
 
 
 def census(original: Original) -> dict[str, int]:
     """Lines of the text that are not blank, less the heading; line ends inside quotes do not count."""
-    lines = _QUOTED.sub("q", original.text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return {TABLE: max(0, sum(1 for line in lines if line.strip()) - 1)}
+    text = original.text.replace("\r\n", "\n").replace("\r", "\n")
+    return {TABLE: max(0, sum(1 for line in _QUOTED.sub("q", text).split("\n") if line.strip()) - 1)}
 
 
 def read(original: Original, _facts: Facts) -> Iterator[Row | Ignored]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bedrot.contract import Original, heading_key
 from bedrot.errors import Refused
-from bedrot.sources.toolost.tables import SALES
+from bedrot.sources.toolost.sales_table import SALES
 
 REPORT = "Report these headings, so that they can be added."
 MEASURES = ("earnings", "quantity")
@@ -31,7 +31,7 @@ Record = tuple[int, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A report taken apart; `preamble` are the lines above the headings, `currency` the one that the money's heading names."""
+    """A report taken apart; `preamble` are lines above the headings, `currency` is what the money's heading names."""
 
     headings: tuple[str, ...]
     places: Mapping[str, int]

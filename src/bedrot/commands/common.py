@@ -1,0 +1,93 @@
+"""What the commands share: options, the lake they open, and how rows and errors are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bedrot.config import Settings, lake_of_environment, read_settings
+from bedrot.errors import BedrotError, Misconfigured
+from bedrot.lake.ledger import Ledger
+from bedrot.lake.lock import writer_lock
+from bedrot.lake.zones import Lake
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+LakeOption = Annotated[
+    Path | None, typer.Option("--lake", help="The lake's folder; else BEDROT_LAKE, else the nearest.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+BecauseOption = Annotated[str, typer.Option("--because", help="The reason, kept for ever beside the decision.")]
+
+
+def say_error(wrong: BedrotError) -> None:
+    """Print an error: place and sentence, then what to do."""
+    line = f"line {wrong.line}" if wrong.line else ""
+    heading = f"heading '{wrong.heading}'" if wrong.heading else ""
+    place = ", ".join(part for part in (wrong.file, line, heading) if part)
+    err.print(escape(f"{place}: {wrong.sentence}" if place else wrong.sentence))
+    if wrong.do:
+        err.print(escape(f"What to do: {wrong.do}"))
+
+
+@contextmanager
+def opened(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
+    """The lake, its ledger and its settings, for reading."""
+    lake = Lake.find(lake_option or lake_of_environment())
+    settings = read_settings(lake.config_path)
+    with Ledger(lake.ledger_path) as ledger:
+        yield lake, ledger, settings
+
+
+@contextmanager
+def writing(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
+    """The same under the writer's lock."""
+    lake = Lake.find(lake_option or lake_of_environment())
+    with writer_lock(lake), opened(lake.root) as parts:
+        yield parts
+
+
+def instant(told: str | None, option: str) -> datetime | None:
+    """A day or an instant that a person gave, in UTC where no zone is told; Misconfigured when it is neither."""
+    if told is None:
+        return None
+    try:
+        at = datetime.fromisoformat(told)
+    except ValueError as wrong:
+        raise Misconfigured(
+            f"'{told}' is not a day or an instant.", f"Write {option} 2025-06-17, or {option} 2025-06-17T18:00:00Z."
+        ) from wrong
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title: str = "") -> None:
+    """Print rows as a table or as JSON; the sentence `empty` where there are none."""
+    if as_json:
+        sys.stdout.write(json.dumps(list(rows), ensure_ascii=False, indent=2, default=str) + "\n")
+        return
+    if not rows:
+        out.print(empty)
+        return
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for heading in rows[0]:
+        table.add_column(heading.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(plain(value)) for value in row.values()))
+    out.print(table)
+
+
+def plain(value: object) -> str:
+    """A value as a person reads it: no control characters reach the terminal."""
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,133 @@
+"""Commands that move data: init, import, run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from bedrot.commands.common import JsonOption, LakeOption, err, instant, out, plain, show, writing
+from bedrot.lake.ledger import Ledger
+from bedrot.lake.zones import Lake
+
+app = typer.Typer()
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Where the lake shall be.")] = Path()) -> None:
+    """Make an empty lake: bedrot.toml with comments, the five zones, and a .gitignore."""
+    lake = Lake.create(folder.resolve())
+    with Ledger(lake.ledger_path):
+        pass
+    out.print(f"An empty lake is ready in {escape(str(lake.root))}.")
+    out.print("Next: bedrot import the files that you downloaded, then bedrot run.")
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders or zips.")],
+    account: Annotated[str | None, typer.Option(help="Whose data it is, where the files do not say.")] = None,
+    exported_at: Annotated[
+        str | None, typer.Option(help="The day of the download, where the files do not say.")
+    ] = None,
+    received_at: Annotated[str | None, typer.Option(help="When you had got old files (kept as your claim).")] = None,
+    accept_resaved: Annotated[bool, typer.Option(help="Take files that a spreadsheet damaged, as the oldest.")] = False,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring files into the lake: a line each, accepted, repeat, refused and why, or unrecognised."""
+    from bedrot.walk.accept import Door, Told
+    from bedrot.walk.run import Walk
+
+    told = Told(account, instant(exported_at, "--exported-at"), instant(received_at, "--received-at"), accept_resaved)
+    with writing(lake) as (where, ledger, settings):
+        walk = Walk(where, ledger, settings)
+        accounts = {source.name: settings.accounts_of(source.name) for source in walk.sources}
+        door = Door(where, ledger, walk.sources, accounts, walk.folders, told, datetime.now(UTC))
+        rows, needs_person = [], False
+        for outcome in door.offer(paths):
+            needs_person = needs_person or outcome.needs_person
+            rows.append(vars(outcome))
+            if not as_json:
+                _sayoutcome(vars(outcome))
+    if as_json:
+        show(rows, as_json=True, empty="")
+    elif any(row["verdict"] == "accepted" for row in rows):
+        out.print("Next: bedrot run")
+    if needs_person:
+        raise typer.Exit(1)
+
+
+def _sayoutcome(outcome: Mapping[str, str]) -> None:
+    """One line for one file, and what to do below it."""
+    what = f" {outcome['feed']} ({outcome['account']})" if outcome["account"] else ""
+    why = f": {outcome['sentence']}" if outcome["sentence"] else ""
+    out.print(escape(plain(f"{outcome['verdict']:<13}{outcome['name']}{what}{why}")))
+    if outcome["do"]:
+        out.print(escape(f"{'':<13}What to do: {outcome['do']}"))
+
+
+@app.command()
+def run(
+    workers: Annotated[int | None, typer.Option(help="How many deliveries are staged at once.", min=1)] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Walk what is new through all zones and publish it; a summary that accounts for each record and each cent."""
+    from bedrot.walk.run import Walk, summary_json
+    from bedrot.walk.run import run as walk_run
+
+    with writing(lake) as (where, ledger, settings), _progress(as_json) as progress:
+        began = ledger.start_run(datetime.now(UTC))
+        summary = walk_run(Walk(where, ledger, settings, workers or settings.run.workers, progress))
+        ledger.finish_run(began, datetime.now(UTC), "done", summary_json(summary))
+    if as_json:
+        sys.stdout.write(summary_json(summary) + "\n")
+    else:
+        _say_summary(json.loads(summary_json(summary)))
+    if summary.failed or summary.rejected or summary.held:
+        raise typer.Exit(1)
+
+
+def _say_summary(summary: Mapping[str, Any]) -> None:
+    """The summary of a run as sentences."""
+    if summary["deliveries"]:
+        ignored = sum(summary["ignored"].values())
+        out.print(
+            f"{summary['records']:,} records in = {summary['rows']:,} staged + {summary['rejected']:,} rejected"
+            f" + {ignored:,} ignored, from {summary['deliveries']:,} deliveries."
+        )
+    for column, money in summary["money"].items():
+        unread = f", {money['unreadable']} rows unreadable" if money["unreadable"] else ""
+        sums = f"{money['file']} in the files = {money['staged']} staged + {money['rejected']} rejected{unread}"
+        out.print(f"  {column}: {sums}")
+    for wrong in summary["failed"]:
+        out.print(escape(f"  failed: {wrong}"))
+    if summary["rejected"]:
+        out.print("  See why rows were set aside: bedrot rejects")
+    if summary["held"]:
+        out.print(f"  {summary['held']} held: see bedrot held")
+    if summary["published"]:
+        out.print(f"Published snapshot {summary['number']}.")
+    else:
+        out.print(f"Nothing new; snapshot {summary['number']} stands.")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Any]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    if quiet or not err.is_terminal:
+        yield lambda _step, _done, _all: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("walk", total=None)
+        yield lambda step, done, every: bar.update(task, description=step, completed=done, total=every or None)

@@ -1,0 +1,175 @@
+"""What each mart is made of: for every partition, a hash of all that makes it and the views that its SQL reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bedrot import sql
+from bedrot.errors import Defect
+from bedrot.lake.snapshot import Part, TableState
+from bedrot.marts.header import Mart
+from bedrot.marts.interfaces import INTERFACES, Fragment, interface_sql
+from bedrot.marts.parts import Columns, digest, files_sql, part_identity, staging_sql
+from bedrot.marts.settings import MACROS
+
+RECIPE = digest([1, MACROS])
+"""What makes the files of a mart besides its own text and inputs; the number counts ways of writing."""
+
+Query = Callable[[str], list[tuple[object, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One partition to compute: its id, the hash of all that makes it, and views as (name, SELECT) in order."""
+
+    partition: str
+    inputs: str
+    views: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Plan:
+    """The tables that marts are made of; `states` grows with every mart that is done.
+
+    `staging` is by table name without `staging.`; `columns` are those of the contracts; `settings` are the SELECTs of
+    the settings views; `absolute` makes paths of a part's.
+    """
+
+    staging: Mapping[str, TableState]
+    columns: Mapping[str, Columns]
+    fragments: Mapping[str, Sequence[Fragment]]
+    settings: Mapping[str, str]
+    absolute: Callable[[str], Path]
+    states: dict[str, TableState] = field(default_factory=dict)
+
+    def made_by(self, mart: Mart) -> str:
+        """A hash of the mart's text, the settings that it reads, and the way of writing."""
+        return digest([RECIPE, mart.digest, [self.settings[one] for one in mart.inputs if one in self.settings]])
+
+    def definition(self, mart: Mart) -> str:
+        """A hash of all that makes the mart, over all its partitions."""
+        return digest([self.made_by(mart), [self._identity(view) for view in mart.data_inputs]])
+
+    def units(self, mart: Mart, query: Query) -> Iterator[Unit]:
+        """The partitions of a mart; `query` answers SQL where the partitions must be looked up in files."""
+        made_by = self.made_by(mart)
+        if mart.by:
+            yield from self._units_by(mart, made_by, query)
+        elif mart.partition == "whole":
+            views = dict(view for name in mart.data_inputs for view in self._views(name))
+            yield Unit("all", self.definition(mart), tuple(views.items()))
+        elif mart.data_inputs[0] in INTERFACES:
+            yield from self._units_of_interface(mart.data_inputs[0], made_by)
+        else:
+            yield from self._units_of_mart(mart.data_inputs[0], made_by)
+
+    def empty_views(self, view: str) -> tuple[tuple[str, str], ...]:
+        """The views of an input over no file, for asking what columns come out."""
+        return self._views(view, empty=True)
+
+    def fragment_views(self, fragment: Fragment) -> tuple[tuple[str, str], ...]:
+        """The staging views that a fragment reads, over no file."""
+        return self._staging_views(fragment, empty=True)
+
+    def _identity(self, view: str) -> object:
+        """All that an input is made of, as a value for hashing."""
+        if view in self.states:
+            state = self.states[view]
+            return [view, list(map(list, state.columns)), _identities(state.parts)]
+        return [view, [self._fragment_identity(one) for one in self.fragments[view]]]
+
+    def _fragment_identity(self, fragment: Fragment) -> object:
+        """All that a fragment's rows are made of, as a value for hashing."""
+        tables = [
+            [table, list(map(list, self._columns(fragment, table))), _identities(self._parts(table))]
+            for table in fragment.tables
+        ]
+        return [fragment.source, fragment.sql, tables]
+
+    def _parts(self, table: str) -> Sequence[Part]:
+        """The parts of a staging table; none where nothing was ever staged."""
+        return self.staging[table].parts if table in self.staging else ()
+
+    def _columns(self, fragment: Fragment, table: str) -> Columns:
+        """The columns of a staging table that a fragment reads; Defect where no source has that table."""
+        if table not in self.columns:
+            raise Defect(f"The fragment {fragment.name} reads staging.{table}, which no source fills.", "Correct it.")
+        return self.columns[table]
+
+    def _views(self, view: str, *, empty: bool = False) -> tuple[tuple[str, str], ...]:
+        """The views that give an input: for an interface, those of its staging tables first."""
+        if view in self.states:
+            state = self.states[view]
+            return ((sql.name(view), files_sql([] if empty else state.parts, state.columns, self.absolute)),)
+        fragments = self.fragments[view]
+        below = [one for fragment in fragments for one in self._staging_views(fragment, empty=empty)]
+        return (*below, (sql.name(view), interface_sql(view, fragments)))
+
+    def _staging_views(self, fragment: Fragment, *, empty: bool = False) -> tuple[tuple[str, str], ...]:
+        """The staging views that a fragment reads."""
+        return tuple(
+            (
+                f"staging.{sql.name(table)}",
+                staging_sql([] if empty else self._parts(table), self._columns(fragment, table), self.absolute),
+            )
+            for table in fragment.tables
+        )
+
+    def _units_of_interface(self, view: str, made_by: str) -> Iterator[Unit]:
+        """One unit for each partition of the staging table behind each fragment."""
+        for fragment in self.fragments[view]:
+            if len(fragment.tables) != 1:
+                raise Defect(
+                    f"The fragment {fragment.name} must read exactly one staging table, because its partitions are"
+                    f" computed one by one; it reads {', '.join(fragment.tables) or 'none'}.",
+                    "Let one table hold the lines.",
+                )
+            table = fragment.tables[0]
+            columns = self._columns(fragment, table)
+            above = (sql.name(view), interface_sql(view, [fragment]))
+            for partition, parts in _by_partition(self._parts(table)):
+                made = [made_by, fragment.source, fragment.sql, list(map(list, columns)), _identities(parts)]
+                below = (f"staging.{sql.name(table)}", staging_sql(parts, columns, self.absolute))
+                yield Unit(f"{fragment.source}/{partition}", digest(made), (below, above))
+
+    def _units_of_mart(self, name: str, made_by: str) -> Iterator[Unit]:
+        """One unit for each partition of the mart that is read."""
+        state = self.states[name]
+        for partition, parts in _by_partition(state.parts):
+            view = (sql.name(name), files_sql(parts, state.columns, self.absolute))
+            yield Unit(partition, digest([made_by, _identities(parts)]), (view,))
+
+    def _units_by(self, mart: Mart, made_by: str, query: Query) -> Iterator[Unit]:
+        """One unit for each value of the mart's column, over the files that hold the value and no other."""
+        name = mart.data_inputs[0]
+        state = self.states[name]
+        if not state.parts:
+            return
+        column = sql.name(mart.by)
+        paths = {self.absolute(part.path): part for part in state.parts}
+        held: dict[str, list[Part]] = {}
+        for value, file in query(
+            f"SELECT DISTINCT CAST({column} AS VARCHAR), file"
+            f" FROM read_parquet({sql.files(paths)}, hive_partitioning = false, filename = 'file') ORDER BY ALL"
+        ):
+            held.setdefault("" if value is None else str(value), []).append(paths[Path(str(file))])
+        kind = dict(state.columns)[mart.by]
+        for value, parts in held.items():
+            where = f"{column} = CAST({sql.text(value)} AS {kind})" if value else f"{column} IS NULL"
+            view = (sql.name(name), files_sql(parts, state.columns, self.absolute, where))
+            yield Unit(value or "none", digest([made_by, value, _identities(parts)]), (view,))
+
+
+def _by_partition(parts: Iterable[Part]) -> list[tuple[str, list[Part]]]:
+    """Parts gathered by partition, in the order of partitions."""
+    gathered: dict[str, list[Part]] = {}
+    for part in parts:
+        gathered.setdefault(part.partition, []).append(part)
+    return sorted(gathered.items())
+
+
+def _identities(parts: Iterable[Part]) -> list[tuple[str, str, str | None, str]]:
+    """What tells these parts from others, in an order that does not depend on theirs."""
+    return sorted(map(part_identity, parts), key=lambda one: tuple(map(str, one)))

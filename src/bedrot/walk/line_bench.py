@@ -1,0 +1,333 @@
+"""The work on line items, a batch of partitions at a time: load, compare, fold, keep or write the rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bedrot.walk.chains import Chain, Tick, hashed, slice_key, told
+from bedrot.walk.curated_values import Content, HeldKind, Piece
+from bedrot.walk.desk import Desk
+from bedrot.walk.fold_lines import Fold, HeldKey, Outcome, fold
+from bedrot.walk.identity import Alias, Evidence, Pair, find_evidence, loaded
+from bedrot.walk.line_sql import LineShape, of_merged, of_slice, of_table
+from bedrot.walk.merged_files import write_merged
+
+BATCH_ROWS = 400_000
+"""Rows of older and newer that are compared at once: what a batch holds in memory stays below 700 MB."""
+
+Hits = dict[tuple[str, str], list[Alias]]
+"""The aliases that change rows of a content, by the name of its file and its partition."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The rows of a partition after a tick: a slice of a staging file, or a merged file that may not be written yet."""
+
+    key: str
+    piece: Piece
+    scale: int
+    rows: int
+    lacking: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One tick of one partition to fold onto the state before it; `apart` are the renamings held at that time."""
+
+    chain: Chain
+    index: int
+    before: State | None
+    apart: tuple[Pair, ...]
+    hits: tuple[Alias, ...]
+
+    @property
+    def tick(self) -> Tick:
+        """What is folded."""
+        return self.chain.ticks[self.index]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are read."""
+        return (self.before.rows if self.before else 0) + sum(content.rows for content in self.tick.contents)
+
+    def key(self, rules: str, *, held: bool) -> str:
+        """A hash of all that the comparison (`held`: the result) depends on."""
+        chain = self.chain
+        where = [rules, chain.account, chain.partition, self.before.key if self.before else ""]
+        hits = [[one.column, one.old, one.new, one.shown] for one in self.hits]
+        return hashed(where, told(self.tick), hits, self.apart if held or len(self.tick.contents) > 1 else [])
+
+
+def batches(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Jobs in groups of a bounded number of rows; a partition too big stands alone."""
+    group: list[Job] = []
+    rows = 0
+    for job in jobs:
+        if group and rows + job.rows > BATCH_ROWS:
+            yield group
+            group, rows = [], 0
+        group.append(job)
+        rows += job.rows
+    if group:
+        yield group
+
+
+class LineBench:
+    """The engine's tables for one account: what is loaded now, and rows kept between ticks."""
+
+    def __init__(self, desk: Desk, shape: LineShape, scales: Sequence[int]) -> None:
+        self.desk = desk
+        self.shape = shape
+        self.scales = scales
+        self.aliases: list[Alias] = []
+        self._kept: dict[str, tuple[str, str]] = {}
+        self._jobs: dict[str, Job] = {}
+        self._answers: dict[str, dict[str, bool]] = {}
+        self._held: dict[str, list[dict[str, Any]]] = {}
+        self._others: dict[str, list[dict[str, Any]]] = {}
+        self._evidence: list[Evidence] = []
+
+    def available(self, partition: str, state: State) -> bool:
+        """Whether the rows of a state can be read now."""
+        kept = self._kept.get(partition, ("", ""))[0] == state.key
+        return state.piece.partition is not None or kept or state.piece.path.exists()
+
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        """Load both sides of a batch; contents of one age are joined into one first."""
+        self._jobs = {job.chain.partition: job for job in jobs}
+        self._answers = {partition: {} for partition in self._jobs}
+        self._held = {partition: [] for partition in self._jobs}
+        self._others = {partition: [] for partition in self._jobs}
+        self._evidence = []
+        self._load("fold_newer", self._contents(jobs, 0))
+        for place in range(1, max(len(job.tick.contents) for job in jobs)):
+            self._join([job for job in jobs if len(job.tick.contents) > place], place)
+        self._load("fold_older", self._before(jobs))
+
+    def evidence(self) -> dict[str, tuple[list[Evidence], dict[str, bool]]]:
+        """What the loaded batch says of renamings, by partition, with the approvals it depends on."""
+        found: dict[str, list[Evidence]] = {partition: [] for partition in self._jobs}
+        for one in [*self._evidence, *self._compared("fold_older", "fold_newer")]:
+            found[one.partition].append(one)
+        return {partition: (found[partition], dict(self._answers[partition])) for partition in found}
+
+    def fold(self) -> dict[str, tuple[dict[str, Any], dict[str, bool]]]:
+        """Fold the loaded batch: for each partition the step as plain values, with the approvals it depends on."""
+        cleared = []
+        for partition, job in self._jobs.items():
+            if job.before and self._ask(partition, self.desk.vanished_id(job.chain, job.tick)):
+                cleared.append(partition)
+        outcomes = fold(self._fold_of("fold_older", "fold_newer", list(self._jobs), 0, cleared))
+        steps = {partition: self._step(job, outcomes[partition]) for partition, job in self._jobs.items()}
+        self._keep([partition for partition, step in steps.items() if step["piece"] == "merged"], steps)
+        return {partition: (step, self._answers[partition]) for partition, step in steps.items()}
+
+    def write(self, partition: str, state: State) -> None:
+        """Write the kept rows of a partition to their file."""
+        key, table = self._kept[partition]
+        if key == state.key:
+            write_merged(self.desk.con, self.desk.table, table, partition, self.shape.stored, state.piece.path)
+
+    def said(self, job: Job) -> set[tuple[str, ...]]:
+        """The keys, as texts, that the contents of a tick have lines of."""
+        sources = [of_slice(self.shape, one.path, [one.partition], one.scale) for one in job.tick.contents]
+        keys = ", ".join(f"coalesce(CAST({self._quoted(one)} AS VARCHAR), '')" for one in self.shape.match[1:])
+        query = f"SELECT DISTINCT {keys} FROM ({loaded(self.shape, sources, self.aliases)})"
+        return set(self.desk.con.execute(query).fetchall())
+
+    def hits(self, contents: Sequence[Content]) -> Hits:
+        """The aliases that change rows of each content; one read for each file that nothing is noted of."""
+        listed = [[one.column, one.old, one.new, one.shown] for one in self.aliases]
+        keys = {one: hashed(self.desk.rules, one.path.name, one.partition, one.digest, listed) for one in contents}
+        places: dict[Content, list[int]] = {}
+        unknown: dict[tuple[str, int], list[Content]] = defaultdict(list)
+        for one, key in keys.items():
+            noted = self.desk.recall("hits", key)
+            if noted is None:
+                unknown[one.path.as_posix(), one.scale].append(one)
+            else:
+                places[one] = noted
+        for mine in unknown.values():
+            source = of_slice(self.shape, mine[0].path, [one.partition for one in mine], mine[0].scale)
+            query = (
+                "SELECT DISTINCT _partition, unnest(_hits) AS hit"
+                f" FROM ({loaded(self.shape, [source], self.aliases)}) ORDER BY ALL"
+            )
+            rows = self.desk.con.execute(query).fetchall()
+            for one in mine:
+                places[one] = [hit for partition, hit in rows if partition == one.partition]
+                self.desk.note("hits", keys[one], places[one], {})
+        return {(one.path.name, one.partition): [self.aliases[at - 1] for at in hit] for one, hit in places.items()}
+
+    def _load(self, name: str, sources: list[str]) -> None:
+        """Fill a table with the rows of sources, every alias applied."""
+        if sources:
+            query = loaded(self.shape, sources, self.aliases)
+        else:
+            query = f"SELECT * FROM ({loaded(self.shape, self._contents(list(self._jobs.values()), 0), [])}) LIMIT 0"
+        self.desk.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+
+    def _contents(self, jobs: Sequence[Job], place: int) -> list[str]:
+        """Sources of the contents at one place of the ticks."""
+        files: dict[tuple[str, int], list[Content]] = defaultdict(list)
+        for job in jobs:
+            content = job.tick.contents[place]
+            files[content.path.as_posix(), content.scale].append(content)
+        return [
+            of_slice(self.shape, mine[0].path, [one.partition for one in mine], mine[0].scale)
+            for mine in files.values()
+        ]
+
+    def _before(self, jobs: Sequence[Job]) -> list[str]:
+        """Sources of the states before the ticks."""
+        slices: dict[tuple[str, int], list[tuple[str, Piece]]] = defaultdict(list)
+        tables: dict[str, list[str]] = defaultdict(list)
+        merged = []
+        for job in jobs:
+            state, partition = job.before, job.chain.partition
+            if state is None:
+                continue
+            key, table = self._kept.get(partition, ("", ""))
+            if state.piece.partition is not None:
+                slices[state.piece.path.as_posix(), state.scale].append((partition, state.piece))
+            elif key == state.key:
+                tables[table].append(partition)
+            else:
+                merged.append(state.piece.path)
+        sources = [
+            of_slice(self.shape, mine[0][1].path, [partition for partition, _ in mine], scale)
+            for (_, scale), mine in slices.items()
+        ]
+        sources += [of_table(self.shape, table, mine) for table, mine in tables.items()]
+        return [*sources, of_merged(self.shape, merged)] if merged else sources
+
+    def _join(self, jobs: list[Job], place: int) -> None:
+        """Join the contents at `place` of the ticks onto those of the same age that the lake got before."""
+        con, partitions = self.desk.con, [job.chain.partition for job in jobs]
+        self._load("fold_left", [of_table(self.shape, "fold_newer", partitions)])
+        self._load("fold_right", self._contents(jobs, place))
+        self._evidence += self._compared("fold_left", "fold_right")
+        outcomes = fold(self._fold_of("fold_left", "fold_right", partitions, place, []))
+        rest = [partition for partition in self._jobs if partition not in partitions]
+        con.execute("CREATE OR REPLACE TEMP TABLE fold_joined AS SELECT * EXCLUDE (_from, _was) FROM fold_result")
+        sources = [of_table(self.shape, "fold_joined", partitions)]
+        self._load("fold_next", [*sources, of_table(self.shape, "fold_newer", rest)] if rest else sources)
+        con.execute("DROP TABLE fold_newer")
+        con.execute("ALTER TABLE fold_next RENAME TO fold_newer")
+        for job in jobs:
+            told_now = self._told(outcomes[job.chain.partition])
+            speaker = job.tick.speakers[place]
+            held = any(one["delivery"] == speaker for one in self._held[job.chain.partition])
+            why = "It has the age of a file that says otherwise." if held else "It has the age of another file."
+            self._others[job.chain.partition].append({"kind": "held" if held else "merged", "why": why, **told_now})
+
+    def _compared(self, older: str, newer: str) -> list[Evidence]:
+        """Evidence of renamings between two loaded tables."""
+        return find_evidence(self.desk.con, self.shape, older, newer, self.scales)
+
+    def _fold_of(self, older: str, newer: str, partitions: list[str], place: int, cleared: list[str]) -> Fold:
+        """The fold of two loaded tables; `place` above 0 joins contents of one age."""
+        apart: dict[Pair, list[str]] = defaultdict(list)
+        for partition in partitions:
+            for pair in self._jobs[partition].apart:
+                apart[pair].append(partition)
+        kind: HeldKind = "age" if place else "key"
+
+        def allowed(partition: str, keys: Sequence[HeldKey]) -> list[bool]:
+            return self._allowed(kind, partition, keys, place)
+
+        speakers = {partition: self._jobs[partition].tick.speakers[place] for partition in partitions}
+        return Fold(
+            self.desk.con, self.shape, older, newer, self.scales, speakers, bool(place), allowed, cleared, apart
+        )
+
+    def _allowed(self, kind: HeldKind, partition: str, keys: Sequence[HeldKey], place: int) -> list[bool]:
+        """Which keys that look wrong a person approved; the others are noted as held."""
+        job = self._jobs[partition]
+        how = "{} lines are known, the newer file has {}." if kind == "key" else "two files of the same age differ."
+        entries = self.desk.hold_keys(
+            kind,
+            job.chain,
+            job.tick,
+            job.tick.speakers[place],
+            [(list(key.values), how.format(key.older, key.newer)) for key in keys],
+        )
+        answers = [self._ask(partition, entry["id"]) for entry in entries]
+        self._held[partition] += [entry for entry, yes in zip(entries, answers, strict=True) if not yes]
+        return answers if len(entries) == len(keys) else answers * len(keys)
+
+    def _ask(self, partition: str, identity: str) -> bool:
+        """Ask for an approval and remember that the result depends on it."""
+        answer = self.desk.approved(identity)
+        self._answers[partition][identity] = answer
+        return answer
+
+    def _told(self, outcome: Outcome) -> dict[str, Any]:
+        """Counts and sums as plain values."""
+        sums = zip(self.shape.money, outcome.money_before, outcome.money_after, strict=True)
+        return {
+            "added": outcome.added,
+            "restated": outcome.restated,
+            "vanished": outcome.vanished,
+            "money": {name: [f"{before:f}", f"{after:f}"] for name, before, after in sums},
+        }
+
+    def _step(self, job: Job, outcome: Outcome) -> dict[str, Any]:
+        """What a tick did, as plain values."""
+        single = len(job.tick.contents) == 1 and not job.hits and outcome.came == job.tick.contents[0].rows
+        partition = job.chain.partition
+        piece = "merged"
+        key = ""
+        if job.before and outcome.unchanged:
+            piece, key = "before", job.before.key
+        elif single and outcome.replaced:
+            piece, key = "slice", slice_key(self.desk.rules, job.tick.contents[0])
+        else:
+            yes = sorted(one for one, answer in self._answers[partition].items() if answer)
+            key = hashed(job.key(self.desk.rules, held=True), yes)
+        return {
+            "piece": piece,
+            "key": key,
+            "rows": outcome.from_older + outcome.from_newer,
+            "told": self._told(outcome),
+            "held": self._held[partition],
+            "others": self._others[partition],
+            "lacking": {
+                delivery: [count, dict(zip(self.shape.money, (f"{one:f}" for one in money), strict=True))]
+                for delivery, (count, money) in outcome.lacking.items()
+            },
+        }
+
+    def _keep(self, partitions: list[str], steps: dict[str, dict[str, Any]]) -> None:
+        """Keep the rows of merged partitions for the next tick or their file, and let go what they replace."""
+        if not partitions:
+            return
+        name = self.desk.fresh_name()
+        self.desk.con.execute(
+            f"CREATE TEMP TABLE {name} AS {of_table(self.shape, 'fold_result', partitions)}"
+        )
+        for partition in partitions:
+            self._kept[partition] = (steps[partition]["key"], name)
+        self.drop()
+
+    def release(self, partition: str) -> None:
+        """Let go the rows of a partition that are in their file now."""
+        self._kept.pop(partition, None)
+        self.drop()
+
+    def drop(self) -> None:
+        """Drop the tables whose rows nothing needs any more."""
+        needed = {table for _, table in self._kept.values()}
+        for (table,) in self.desk.con.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'fold\\_rows\\_%' ESCAPE '\\'"
+        ).fetchall():
+            if table not in needed:
+                self.desk.con.execute(f"DROP TABLE {table}")
+
+    @staticmethod
+    def _quoted(column: str) -> str:
+        """A column name of ours, quoted."""
+        return f'"{column}"'
