@@ -66,9 +66,12 @@ def columns_of(table: Table) -> list[tuple[str, str]]:
     return [("account", "VARCHAR"), *((field.name, type_of(field)) for field in table.fields)]
 
 
-def cleaned(field: Field, raw: str) -> str:
-    """SQL of the field's text, from SQL of its raw text: cleaners applied, blanks null."""
-    text = raw if field.kind is Kind.TEXT and not field.clean else f"trim({raw})"
+def cleaned(field: Field, raw: str, *, padded: bool = True) -> str:
+    """SQL of the field's text, from SQL of its raw text: cleaners applied, blanks null.
+
+    Blanks around a text are cut off, unless the caller knows that there are none (`padded` is false).
+    """
+    text = raw if not padded or (field.kind is Kind.TEXT and not field.clean) else f"trim({raw})"
     for cleaner in field.clean:
         if cleaner not in CLEANERS:
             raise Defect(f"The field {field.name} names the cleaner '{cleaner}', which does not exist.")
@@ -76,7 +79,7 @@ def cleaned(field: Field, raw: str) -> str:
     blanks = ["", *field.blank]
     if len(blanks) == 1:
         return f"nullif({text}, '')"
-    return f"CASE WHEN trim({text}) IN ({', '.join(map(sql.text, blanks))}) THEN NULL ELSE {text} END"
+    return f"CASE WHEN {f'trim({text})' if padded else text} IN ({', '.join(map(sql.text, blanks))}) THEN NULL ELSE {text} END"
 
 
 def typed(field: Field, text: str) -> str:

@@ -121,9 +121,9 @@ def _sizes(root: str, snapshot: Snapshot) -> dict[str, int]:
 def _note_slices(con: duckdb.DuckDBPyConnection, root: str, tables: Iterable[TableState]) -> None:
     """Put (table, file, slice) of all slices where the views find them."""
     rows = [(t.name, _text(root, p.path), p.slice) for t in tables for p in t.parts if p.slice is not None]
-    con.execute("CREATE TABLE _bedrot.slices (of_table VARCHAR, _file VARCHAR, _partition VARCHAR)")
     con.execute(
-        "INSERT INTO _bedrot.slices SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[])",
+        "CREATE TABLE _bedrot.slices AS SELECT unnest($1::VARCHAR[]) AS of_table, unnest($2::VARCHAR[]) AS _file,"
+        " unnest($3::VARCHAR[]) AS _partition",
         [[row[i] for row in rows] for i in range(3)],
     )
 

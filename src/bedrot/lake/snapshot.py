@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,6 @@ class Snapshot:
     inputs: Mapping[str, str]
     published_at: datetime
     version: str = ""
-    notes: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The record, with its own SHA-256 inside; equal snapshots give equal text."""
@@ -90,7 +89,6 @@ class Snapshot:
                 "inputs": dict(self.inputs),
                 "published_at": iso(self.published_at),
                 "version": self.version,
-                "notes": dict(self.notes),
             }
         )
 

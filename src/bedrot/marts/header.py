@@ -1,7 +1,7 @@
 """What a mart says about itself: the TOML block at the top of its SQL file.
 
 The block is a comment that begins with `/* mart` and holds: about, row, key, basis, grain, partition (`aligned`,
-`by <column>` or `whole`), order (columns that tell all rows apart where the key does not), trace, and columns. A line of the file
+`by <column>` or `whole`), trace, columns, and where rows have no key `order = "as the input"`. A line of the file
 (header or SQL) with `$streams$`, `$ads$`, `$social$` or `$links$` stands once for each source with that interface.
 """
 
@@ -19,7 +19,7 @@ import duckdb
 
 from bedrot.errors import Defect
 from bedrot.marts.interfaces import INTERFACES
-from bedrot.marts.settings import MACROS, SETTINGS_VIEWS
+from bedrot.marts.settings import SETTINGS_VIEWS, macros
 
 FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A\s*/\* mart\s*\n(.*?)\*/", re.DOTALL)
@@ -51,7 +51,9 @@ class Trace:
 class Mart:
     """A business table: its SQL, what it says about itself, and the views that it reads.
 
-    `trace` is empty where each row carries `_delivery` and `_locator` itself, or where `untraced` says why it has none.
+    `as_input`: rows stay in the order of the input file, which the walk fixes; else they are sorted by `key`, a total
+    order. `trace` is empty where each row carries `_delivery` and `_locator` itself, or where `untraced` says why there
+    is none.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Mart:
     grain: str
     partition: str
     columns: tuple[Column, ...]
-    order: tuple[str, ...] = ()
+    as_input: bool = False
     trace: tuple[Trace, ...] = ()
     untraced: str = ""
     inputs: tuple[str, ...] = ()
@@ -91,11 +93,6 @@ class Mart:
                 return column
         raise KeyError(name)
 
-    @property
-    def order_by(self) -> tuple[str, ...]:
-        """A total order of the rows: `order` (a line of a delivery is one row), else the key."""
-        return self.order or self.key
-
 
 def load_marts(offered: Mapping[str, Sequence[str]], folder: Path = FOLDER) -> tuple[Mart, ...]:
     """All marts of a folder, each after those that it reads.
@@ -103,7 +100,7 @@ def load_marts(offered: Mapping[str, Sequence[str]], folder: Path = FOLDER) -> t
     `offered` names for each interface the sources that offer it. Raises Defect for a header that does not hold.
     """
     with duckdb.connect() as engine:
-        engine.execute(MACROS)
+        engine.execute(macros())
         marts = {
             path.stem: parse_mart(path.stem, path.read_text(encoding="utf-8"), offered, engine)
             for path in sorted(folder.glob("*.sql"))
@@ -153,7 +150,7 @@ def _from_header(name: str, said: Mapping[str, Any]) -> Mart:
         grain=said["grain"],
         partition=said["partition"],
         columns=tuple(_column(one, of) for one, of in said["columns"].items()),
-        order=tuple(said.get("order", ())),
+        as_input=said.get("order") == "as the input",
         trace=tuple(_trace(of) for of in said.get("trace", ())),
         untraced=said.get("untraced", ""),
     )
@@ -183,15 +180,17 @@ def _inputs(name: str, sql: str, engine: duckdb.DuckDBPyConnection) -> tuple[str
 def _checked(mart: Mart) -> Mart:
     """The mart itself; Defect where its header contradicts itself."""
     names = {column.name for column in mart.columns}
-    named = {*mart.key, *mart.order, *(ours for trace in mart.trace for ours, _ in trace.on)}
+    named = {*mart.key, *(ours for trace in mart.trace for ours, _ in trace.on)}
     if named - names:
         raise Defect(f"The header of the mart {mart.name} names columns that it lacks: {sorted(named - names)}.")
     if not _STRATEGY.fullmatch(mart.partition):
         raise Defect(f"The mart {mart.name} has the unknown partition '{mart.partition}'.")
     if mart.partition != "whole" and len(mart.data_inputs) != 1:
         raise Defect(f"The mart {mart.name} is partitioned, so it must read exactly one table; it reads {mart.inputs}.")
-    if not mart.order_by:
-        raise Defect(f"The mart {mart.name} has neither key nor order, so its rows have no order.", "Add one.")
+    if not mart.key and not (mart.as_input and mart.partition == "aligned"):
+        raise Defect(f"The mart {mart.name} has no key, so its rows have no order.", "Name one.")
+    if mart.by and mart.by not in names:
+        raise Defect(f"The mart {mart.name} is partitioned by {mart.by}, which it does not have.", "Select it.")
     if not ({"_delivery", "_locator"} <= names or mart.trace or mart.untraced):
         raise Defect(f"The mart {mart.name} says no way from a row to its line.", "Add trace or untraced.")
     return mart

@@ -12,21 +12,41 @@ from bedrot.lake.snapshot import Part, TableState
 from bedrot.marts.header import Mart
 from bedrot.marts.interfaces import INTERFACES, Fragment, interface_sql
 from bedrot.marts.parts import Columns, digest, files_sql, part_identity, staging_sql
-from bedrot.marts.settings import MACROS
+from bedrot.marts.settings import macros
 
-RECIPE = digest([1, MACROS])
-"""What makes the files of a mart besides its own text and inputs; the number counts ways of writing."""
+RECIPE = 1
+"""Counts the ways in which the files of a mart were written: raise it and all are written anew."""
 
 Query = Callable[[str], list[tuple[object, ...]]]
 
 
+TOGETHER = 500_000
+"""How many rows of input are computed together where partitions are told apart by a column: bounds memory."""
+
+Views = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One partition to compute: its id, the hash of all that makes it, and views as (name, SELECT) in order."""
+    """One partition: its id, the hash of all that makes it, and views as (name, SELECT) in the order of making.
+
+    For a mart that is partitioned by a column, `parts` and `where` say which rows of its input are the partition's, in
+    place of the views.
+    """
 
     partition: str
     inputs: str
-    views: tuple[tuple[str, str], ...]
+    views: Views = ()
+    parts: tuple[Part, ...] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Partitions computed in one run of the SQL, over these views; `where` of each unit tells its rows apart."""
+
+    views: Views
+    units: tuple[Unit, ...]
 
 
 @dataclass
@@ -46,7 +66,9 @@ class Plan:
 
     def made_by(self, mart: Mart) -> str:
         """A hash of the mart's text, the settings that it reads, and the way of writing."""
-        return digest([RECIPE, mart.digest, [self.settings[one] for one in mart.inputs if one in self.settings]])
+        return digest(
+            [RECIPE, macros(), mart.digest, [self.settings[one] for one in mart.inputs if one in self.settings]]
+        )
 
     def definition(self, mart: Mart) -> str:
         """A hash of all that makes the mart, over all its partitions."""
@@ -65,11 +87,37 @@ class Plan:
         else:
             yield from self._units_of_mart(mart.data_inputs[0], made_by)
 
-    def empty_views(self, view: str) -> tuple[tuple[str, str], ...]:
+    def batches(self, mart: Mart, units: Iterable[Unit]) -> list[Batch]:
+        """The units as they are computed: one by one, or neighbours together that read the same files."""
+        if not mart.by:
+            return [Batch(unit.views, (unit,)) for unit in units]
+        gathered: list[list[Unit]] = []
+        rows = TOGETHER
+        files: set[str] = set()
+        for unit in units:
+            more = sum(part.rows for part in unit.parts if part.path not in files)
+            if rows + more > TOGETHER:
+                gathered.append([])
+                rows, files = 0, set()
+                more = sum(part.rows for part in unit.parts)
+            gathered[-1].append(unit)
+            rows += more
+            files |= {part.path for part in unit.parts}
+        return [self._batch_by(mart, units) for units in gathered]
+
+    def _batch_by(self, mart: Mart, units: Sequence[Unit]) -> Batch:
+        """Units of a mart that is partitioned by a column, over the files of them all."""
+        name = mart.data_inputs[0]
+        parts = {part.path: part for unit in units for part in unit.parts}
+        where = " OR ".join(unit.where for unit in units)
+        view = (sql.name(name), files_sql(list(parts.values()), self.states[name].columns, self.absolute, where))
+        return Batch((view,), tuple(units))
+
+    def empty_views(self, view: str) -> Views:
         """The views of an input over no file, for asking what columns come out."""
         return self._views(view, empty=True)
 
-    def fragment_views(self, fragment: Fragment) -> tuple[tuple[str, str], ...]:
+    def fragment_views(self, fragment: Fragment) -> Views:
         """The staging views that a fragment reads, over no file."""
         return self._staging_views(fragment, empty=True)
 
@@ -98,7 +146,7 @@ class Plan:
             raise Defect(f"The fragment {fragment.name} reads staging.{table}, which no source fills.", "Correct it.")
         return self.columns[table]
 
-    def _views(self, view: str, *, empty: bool = False) -> tuple[tuple[str, str], ...]:
+    def _views(self, view: str, *, empty: bool = False) -> Views:
         """The views that give an input: for an interface, those of its staging tables first."""
         if view in self.states:
             state = self.states[view]
@@ -107,7 +155,7 @@ class Plan:
         below = [one for fragment in fragments for one in self._staging_views(fragment, empty=empty)]
         return (*below, (sql.name(view), interface_sql(view, fragments)))
 
-    def _staging_views(self, fragment: Fragment, *, empty: bool = False) -> tuple[tuple[str, str], ...]:
+    def _staging_views(self, fragment: Fragment, *, empty: bool = False) -> Views:
         """The staging views that a fragment reads."""
         return tuple(
             (
@@ -158,8 +206,8 @@ class Plan:
         kind = dict(state.columns)[mart.by]
         for value, parts in held.items():
             where = f"{column} = CAST({sql.text(value)} AS {kind})" if value else f"{column} IS NULL"
-            view = (sql.name(name), files_sql(parts, state.columns, self.absolute, where))
-            yield Unit(value or "none", digest([made_by, value, _identities(parts)]), (view,))
+            made = [made_by, value, _identities(parts)]
+            yield Unit(value or "none", digest(made), parts=tuple(parts), where=where)
 
 
 def _by_partition(parts: Iterable[Part]) -> list[tuple[str, list[Part]]]:

@@ -5,7 +5,7 @@ key = []
 basis = "paid"
 grain = "line of a statement; two equal lines are two sales"
 partition = "aligned"
-order = ["_delivery", "_locator"]
+order = "as the input"
 
 [columns]
 source = { type = "VARCHAR", about = "The distributor." }
@@ -38,7 +38,7 @@ SELECT
     line.reporting_date,
     line.sale_month,
     line.store,
-    coalesce(known.store_group, line.store) AS store_group,
+    store_group(line.store) AS store_group,
     line.country,
     line.artist,
     line.title,
@@ -72,4 +72,3 @@ FROM (
         FROM lines
     )
 ) AS line
-LEFT JOIN store_groups AS known ON known.store = line.store

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,21 +18,17 @@ STORE_GROUPS = Path(__file__).parent / "store_groups.csv"
 SETTINGS_VIEWS = {
     "artist_spellings": (("artist", "VARCHAR"), ("spelling", "VARCHAR")),
     "artist_accounts": (("artist", "VARCHAR"), ("source", "VARCHAR"), ("account", "VARCHAR")),
-    "store_groups": (("store", "VARCHAR"), ("store_group", "VARCHAR")),
 }
 """Views that the walk makes from settings; in artist_accounts a null artist is the label as a whole."""
 
-MACROS = """
+_MACROS = """
 CREATE OR REPLACE MACRO folded(spelling) AS
     lower(nfc_normalize(trim(regexp_replace(spelling, '[\\s\\p{Z}]+', ' ', 'g'))));
 
--- The quotient of two whole numbers, in units of the last place wanted, rounded half away from zero. It stays in whole
--- numbers because DuckDB's `/` gives a double; the remainder is compared by subtraction so that nothing overflows.
+-- The quotient of a whole number and a whole number above zero, rounded half away from zero. It stays in whole numbers
+-- because DuckDB's `/` gives a double; a dividend above 8.5 * 10^37 is an error, never a wrong number.
 CREATE OR REPLACE MACRO half_up(dividend, divisor) AS
-    sign(dividend)::HUGEINT * (
-        abs(dividend) // divisor
-        + CASE WHEN abs(dividend) % divisor >= divisor - abs(dividend) % divisor THEN 1 ELSE 0 END
-    );
+    sign(dividend)::HUGEINT * ((2 * abs(dividend) + divisor) // (2 * divisor));
 
 -- A whole number of millionths as DECIMAL(38,6).
 CREATE OR REPLACE MACRO millionths(number) AS
@@ -72,6 +66,14 @@ class MartSettings:
     label_accounts: Sequence[str] = ()
 
 
+@cache
+def macros() -> str:
+    """The SQL of all macros that marts may use; store_group(store) is made from the list of stores."""
+    groups = store_groups(STORE_GROUPS)
+    whens = " ".join(f"WHEN {sql.text(one)} THEN {sql.text(group)}" for one, group in groups.items() if one != group)
+    return f"{_MACROS}\nCREATE OR REPLACE MACRO store_group(store) AS CASE store {whens} ELSE store END;"
+
+
 def settings_views(settings: MartSettings) -> dict[str, str]:
     """The SELECT of each settings view; Misconfigured where a spelling or account belongs to two artists."""
     spellings = [(rule.name, one) for rule in settings.artists for one in dict.fromkeys((rule.name, *rule.spellings))]
@@ -82,15 +84,8 @@ def settings_views(settings: MartSettings) -> dict[str, str]:
     rows: dict[str, Sequence[tuple[str | None, ...]]] = {
         "artist_spellings": sorted(set(spellings)),
         "artist_accounts": sorted({(artist, *_account(one)) for artist, one in accounts}, key=str),
-        "store_groups": sorted(store_groups(STORE_GROUPS).items()),
     }
     return {view: _values(SETTINGS_VIEWS[view], rows[view]) for view in SETTINGS_VIEWS}
-
-
-def settings_digest(settings: MartSettings, views: Iterable[str]) -> str:
-    """A SHA-256 over what these settings views hold."""
-    made = settings_views(settings)
-    return hashlib.sha256(json.dumps({view: made[view] for view in sorted(views)}).encode()).hexdigest()
 
 
 @cache

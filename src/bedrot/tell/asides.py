@@ -1,4 +1,4 @@
-"""What does not stand in the tables as it was told: rows set aside, things held, lines that vanished from newer files."""
+"""What is not in the tables as it was told: rows set aside, things held, lines that vanished from newer files."""
 
 from __future__ import annotations
 
@@ -136,9 +136,7 @@ def _money(one: Finding, findings: Findings) -> dict[str, dict[str, str]]:
         for verdict in findings.verdicts
         if all(verdict[name] == one[name] for name in ("table", "account", "partition", "delivery"))
     )
-    return {
-        column: {"before": was, "published": now} for money in told for column, (was, now) in sorted(money.items())
-    }
+    return {column: {"before": was, "published": now} for money in told for column, (was, now) in sorted(money.items())}
 
 
 def _file(one: Finding, facts: Facts) -> str:

@@ -113,7 +113,9 @@ def answer(sample: Sample, further: tuple[Path, ...]) -> dict[str, Any]:
             "exported_at": delivery.exported_at.isoformat(),
             "exported_basis": delivery.exported_basis,
             "resaved": delivery.resaved,
-            "tables": {one.table: _table(lake, one) for one in sorted(staged, key=lambda one: one.table)},
+            "tables": {
+                one.table: _table(lake, one) for one in sorted(staged, key=lambda one: one.table) if one.records
+            },
         }
 
 

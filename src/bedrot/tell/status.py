@@ -16,6 +16,7 @@ import duckdb
 from bedrot import sql
 from bedrot.config import Control
 from bedrot.contract import Merge, Table
+from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Staged
 from bedrot.lake.snapshot import Snapshot, current, open_snapshot
 from bedrot.tell.asides import Facts, gather
@@ -103,7 +104,7 @@ def status(walk: Walk) -> Status:
     findings = read_findings(walk.lake, snapshot)
     found = Status(
         snapshot=snapshot.number if snapshot else None,
-        files=list(_waiting(walk, facts)),
+        files=list(_waiting(walk)),
         pending=list(_pending(walk, facts, snapshot)),
     )
     rows: dict[tuple[str, str], int] = {}
@@ -202,8 +203,9 @@ def _control(con: duckdb.DuckDBPyConnection, control: Control, snapshot: Snapsho
 
 
 def _compared(control: Control, ours: Decimal | None) -> ControlRow:
-    """A control beside our total; they agree where ours, rounded as a page rounds it (to cents, or finer as told), is
-    the amount told. The difference is that of the whole amounts.
+    """A control beside our total: they agree where ours, rounded to cents (or finer, as told), is the amount told.
+
+    A service's page rounds, its statements do not; the difference is that of the whole amounts.
     """
     told = control.amount.as_tuple().exponent
     places = max(_CENTS, -told if isinstance(told, int) else 0)
@@ -219,13 +221,19 @@ def _compared(control: Control, ours: Decimal | None) -> ControlRow:
 def _period(period: str) -> tuple[date, date]:
     """The first day of `2025-03` or `2025`, and the first day behind it."""
     year, _, month = period.partition("-")
-    if not month:
-        return date(int(year), 1, 1), date(int(year) + 1, 1, 1)
-    first = date(int(year), int(month), 1)
+    try:
+        if not month:
+            return date(int(year), 1, 1), date(int(year) + 1, 1, 1)
+        first = date(int(year), int(month), 1)
+    except ValueError as wrong:
+        raise Misconfigured(
+            f"The control of '{period}' has no such period.", "Write a month as 2025-03, or a year as 2025.",
+            file="bedrot.toml",
+        ) from wrong  # fmt: skip
     return first, (first + timedelta(days=31)).replace(day=1)
 
 
-def _waiting(walk: Walk, facts: Facts) -> Iterator[WaitingFile]:
+def _waiting(walk: Walk) -> Iterator[WaitingFile]:
     """Files in landing that were not accepted, with the sentence said then; also those that nothing is known about."""
     told = {one.path: one for one in walk.ledger.landings()}
     taken = {one.object[:8] for one in walk.ledger.deliveries()}
@@ -255,5 +263,5 @@ def _pending(walk: Walk, facts: Facts, snapshot: Snapshot | None) -> Iterator[st
     if waiting:
         files = "delivery is" if waiting == 1 else "deliveries are"
         yield f"{waiting:,} {files} in raw and in no table yet: run `bedrot run`."
-    elif facts.deliveries and (snapshot is None or snapshot.inputs.get("key") != key_of(walk.inputs())):
+    elif (snapshot or facts.deliveries) and (snapshot is None or snapshot.inputs.get("key") != key_of(walk.inputs())):
         yield "Files, decisions, settings or the program changed since the tables were published: run `bedrot run`."

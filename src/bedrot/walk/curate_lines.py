@@ -119,8 +119,9 @@ class _Account:
         for batch in batches(missing):
             self._provide(batch)
             self.bench.prepare(batch)
+            evidence = self.bench.evidence()
             for job in batch:
-                mine, answers = self.bench.evidence_of(job)
+                mine, answers = evidence[job.chain.partition]
                 key = job.key(self.desk.rules, held=False)
                 self.desk.note("evidence", key, [list(astuple(one)) for one in mine], answers)
                 found += mine
@@ -207,7 +208,9 @@ class _Account:
             self.desk.note("step", job.key(self.desk.rules, held=True), step, answers)
             if step["piece"] == "merged" and job.index + 1 == len(job.chain.ticks):
                 self.bench.write(partition, self._state(job, step))
-                self.bench.release(partition)
+                self.bench.release([partition])
+            elif step["piece"] == "slice":
+                self.bench.release([partition])
 
     def _state(self, job: Job, step: dict[str, Any]) -> State:
         """The state that a noted step leads to."""
@@ -267,6 +270,7 @@ class _Account:
         out.held += [self.near[identity] for identity in sorted(self.near)]
         out.renamings += self.renamings
         self.desk.same(self.chains)
+        self.bench.release(self.progress)
 
     def _write_last(self, progress: Progress) -> None:
         """Write a last state that was never written, or whose file is gone."""

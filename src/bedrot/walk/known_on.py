@@ -5,6 +5,7 @@ It is the same build as that of a run, over fewer deliveries, written into a fol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -60,7 +61,7 @@ def decisions_by(decisions: Decisions, at: datetime) -> Decisions:
 
 
 def _staged(
-    walk: Walk, out: Lake, deliveries: list[Delivery], decisions: Decisions, at_hand: list[Staged]
+    walk: Walk, out: Lake, deliveries: list[Delivery], decisions: Decisions, at_hand: Sequence[Staged]
 ) -> tuple[list[Staged], list[str]]:
     """What is staged of the deliveries as they were then: the lake's own files where they fit, others made in `out`.
 

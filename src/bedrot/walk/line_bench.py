@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bedrot import sql
 from bedrot.walk.chains import Chain, Tick, hashed, slice_key, told
 from bedrot.walk.curated_values import Content, HeldKind, Piece
 from bedrot.walk.desk import Desk
@@ -84,6 +85,7 @@ class LineBench:
         self.scales = scales
         self.aliases: list[Alias] = []
         self._kept: dict[str, tuple[str, str]] = {}
+        self._tables: set[str] = set()
         self._jobs: dict[str, Job] = {}
         self._answers: dict[str, dict[str, bool]] = {}
         self._held: dict[str, list[dict[str, Any]]] = {}
@@ -129,12 +131,13 @@ class LineBench:
         """Write the kept rows of a partition to their file."""
         key, table = self._kept[partition]
         if key == state.key:
-            write_merged(self.desk.con, self.desk.table, table, partition, self.shape.stored, state.piece.path)
+            where = f"_partition = {sql.text(partition)}"
+            write_merged(self.desk.con, self.desk.table, table, where, self.shape.stored, state.piece.path)
 
     def said(self, job: Job) -> set[tuple[str, ...]]:
         """The keys, as texts, that the contents of a tick have lines of."""
         sources = [of_slice(self.shape, one.path, [one.partition], one.scale) for one in job.tick.contents]
-        keys = ", ".join(f"coalesce(CAST({self._quoted(one)} AS VARCHAR), '')" for one in self.shape.match[1:])
+        keys = ", ".join(f"coalesce(CAST({sql.name(one)} AS VARCHAR), '')" for one in self.shape.match[1:])
         query = f"SELECT DISTINCT {keys} FROM ({loaded(self.shape, sources, self.aliases)})"
         return set(self.desk.con.execute(query).fetchall())
 
@@ -306,28 +309,17 @@ class LineBench:
         if not partitions:
             return
         name = self.desk.fresh_name()
-        self.desk.con.execute(
-            f"CREATE TEMP TABLE {name} AS {of_table(self.shape, 'fold_result', partitions)}"
-        )
+        self.desk.con.execute(f"CREATE TEMP TABLE {name} AS {of_table(self.shape, 'fold_result', partitions)}")
         for partition in partitions:
             self._kept[partition] = (steps[partition]["key"], name)
-        self.drop()
+        self._tables.add(name)
+        self.release([])
 
-    def release(self, partition: str) -> None:
-        """Let go the rows of a partition that are in their file now."""
-        self._kept.pop(partition, None)
-        self.drop()
-
-    def drop(self) -> None:
-        """Drop the tables whose rows nothing needs any more."""
+    def release(self, partitions: Iterable[str]) -> None:
+        """Let go the kept rows of partitions, and drop the tables that nothing needs any more."""
+        for partition in partitions:
+            self._kept.pop(partition, None)
         needed = {table for _, table in self._kept.values()}
-        for (table,) in self.desk.con.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'fold\\_rows\\_%' ESCAPE '\\'"
-        ).fetchall():
-            if table not in needed:
-                self.desk.con.execute(f"DROP TABLE {table}")
-
-    @staticmethod
-    def _quoted(column: str) -> str:
-        """A column name of ours, quoted."""
-        return f'"{column}"'
+        for table in sorted(self._tables - needed):
+            self.desk.con.execute(f"DROP TABLE {table}")
+        self._tables &= needed

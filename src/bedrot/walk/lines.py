@@ -25,6 +25,7 @@ LINE_BYTES = 1 << 20
 COLUMNS = 5_000
 _CHUNK = 1 << 20
 _ODD = (b"\x00", b"\x01", b"\x02", b"\x1d", b"\x1e", b"\x1f")
+_PADDED = (b" \t", b"\t ", b" \r", b"\r ", b" \n", b"\n ")
 _NOT_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 _ENDS = re.compile("\r\n|\r|\n")
 
@@ -50,6 +51,7 @@ class Bytes:
     pairs: int = 0
     quotes: int = 0
     odd: bool = False
+    padded: bool = False
     blank: bool = False
     utf8: bool = True
     cp1252: bool = True
@@ -72,7 +74,7 @@ class Lines:
     """Records as lines of text in a file that DuckDB can read in bulk.
 
     `numbered`: the first unit of each line is its line number in the original; else lines are those of the original.
-    `records` counts the physical records below the heading, found without the parser that reads them.
+    `padded` is false where no field begins or ends with a blank. `records` counts the physical records below the heading, found without the parser that reads them.
     """
 
     path: Path
@@ -80,6 +82,7 @@ class Lines:
     delimiter: str
     numbered: bool
     records: int
+    padded: bool = True
     blanks: tuple[int, ...] = field(default=())
 
 
@@ -97,6 +100,7 @@ def scan(path: Path) -> Bytes:
             found.pairs += joined.count(b"\r\n")
             found.quotes += chunk.count(b'"')
             found.blank = found.blank or b"\r\r" in joined or b"\n\n" in joined or b"\n\r" in joined
+            found.padded = found.padded or any(pair in joined for pair in _PADDED)
             found.odd = found.odd or any(byte in chunk for byte in _ODD)
             found.utf8 = found.utf8 and _is_utf8(decoder, chunk)
             found.cp1252 = found.cp1252 and (chunk.isascii() or not any(byte in chunk for byte in _NOT_CP1252))
@@ -226,7 +230,9 @@ def prepare(original: Original, heading: Heading, found: Bytes, work: Path) -> L
     if found.utf8 and not (mixed or found.odd or found.blank or (quoting and found.quotes)):
         newline = "\r" if found.returns else "\n"
         cut = found.last[-1:] not in (b"\r", b"\n")
-        return Lines(original.path, newline, heading.delimiter, numbered=False, records=found.ends - 1 + cut)
+        padded = found.padded or heading.delimiter != "\t"
+        records = found.ends - 1 + cut
+        return Lines(original.path, newline, heading.delimiter, numbered=False, records=records, padded=padded)
     target = work / "lines.txt"
     blanks: list[int] = []
     with (

@@ -15,15 +15,15 @@ import duckdb
 import bedrot.sources
 from bedrot import sql
 from bedrot.contract.values import Source
-from bedrot.errors import BedrotError, Defect, StorageFailed
+from bedrot.errors import Defect, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
-from bedrot.marts.bench import Bench, Connect, show
+from bedrot.marts.bench import Bench, Connect, Desk
 from bedrot.marts.header import Mart, load_marts
 from bedrot.marts.interfaces import INTERFACES, check_fragment, offered, read_fragments
 from bedrot.marts.parts import staging_columns
-from bedrot.marts.plan import Plan, Unit
+from bedrot.marts.plan import Batch, Plan, Unit
 from bedrot.marts.settings import ArtistRule, MartSettings, settings_views
 
 __all__ = ["ArtistRule", "MartSettings", "build_marts", "marts_of", "source_folders"]
@@ -78,24 +78,24 @@ def _state(lake: Lake, plan: Plan, mart: Mart, old: TableState | None, bench: Be
         return old
     with bench.desk() as desk:
         _check(plan, mart, desk)
-        units = list(plan.units(mart, lambda query: desk.execute(query).fetchall()))
+        units = list(plan.units(mart, lambda query: desk.con.execute(query).fetchall()))
     kept = {(part.partition, part.inputs): part for part in old.parts} if old else {}
-    parts = bench.each(
-        units, lambda desk, unit: kept.get((unit.partition, unit.inputs)) or _part(lake, mart, unit, desk)
-    )
-    columns = [(column.name, column.type) for column in mart.columns]
-    return TableState(mart.name, columns, [part for part in parts if part is not None], definition)
+    missing = [unit for unit in units if (unit.partition, unit.inputs) not in kept]
+    made = bench.each(plan.batches(mart, missing), lambda desk, batch: _compute(lake, mart, batch, desk))
+    kept |= {(part.partition, part.inputs): part for parts in made for part in parts}
+    parts = [kept[unit.partition, unit.inputs] for unit in units if (unit.partition, unit.inputs) in kept]
+    return TableState(mart.name, [(column.name, column.type) for column in mart.columns], parts, definition)
 
 
-def _check(plan: Plan, mart: Mart, desk: duckdb.DuckDBPyConnection) -> None:
+def _check(plan: Plan, mart: Mart, desk: Desk) -> None:
     """Nothing where fragments and SQL give what they declare; Defect where not. Works over no rows."""
     for view in mart.data_inputs:
         for fragment in plan.fragments.get(view, ()):
-            show(desk, plan.fragment_views(fragment))
-            check_fragment(desk, fragment)
-        show(desk, plan.empty_views(view))
+            desk.show(plan.fragment_views(fragment))
+            check_fragment(desk.con, fragment)
+        desk.show(plan.empty_views(view))
     try:
-        found = desk.execute(f"DESCRIBE (\n{mart.sql}\n)").fetchall()
+        found = desk.con.execute(f"DESCRIBE (\n{mart.sql}\n)").fetchall()
     except duckdb.Error as broken:
         raise Defect(f"The SQL of the mart {mart.name} fails: {broken}", "Correct it.") from broken
     given = [(str(row[0]), str(row[1])) for row in found]
@@ -108,36 +108,55 @@ def _check(plan: Plan, mart: Mart, desk: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _part(lake: Lake, mart: Mart, unit: Unit, desk: duckdb.DuckDBPyConnection) -> Part | None:
-    """The published file of one partition; None where it has no row."""
-    tmp = disk.temporary(lake.curated_path(mart.name, unit.partition, "new"))
+def _compute(lake: Lake, mart: Mart, batch: Batch, desk: Desk) -> list[Part]:
+    """The published files of a batch; a partition without a row has none."""
     try:
-        show(desk, unit.views)
-        # A total order, so that the same rows are the same bytes however many threads wrote them.
-        copied = desk.execute(
-            f"COPY (SELECT * FROM (\n{mart.sql}\n) ORDER BY {sql.names(mart.order_by)})"
-            f" TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchall()
+        desk.show(batch.views)
+        if not mart.by:
+            return [part for unit in batch.units for part in _part(lake, mart, unit, mart.sql, desk)]
+        desk.con.execute(f"CREATE OR REPLACE TABLE batch AS {mart.sql}")
+        rows = {unit.partition: f"SELECT * FROM batch WHERE {unit.where}" for unit in batch.units}
+        return [part for unit in batch.units for part in _part(lake, mart, unit, rows[unit.partition], desk)]
+    except duckdb.IOException as broken:
+        raise StorageFailed(
+            f"The mart {mart.name} could not be read or written: {broken}",
+            "See that the disk has room, then run again.",
+        ) from broken
     except duckdb.Error as broken:
+        where = batch.units[0].partition
+        raise Defect(
+            f"The mart {mart.name} fails near {where}: {broken}", "Report it; nothing was published."
+        ) from broken
+
+
+def _part(lake: Lake, mart: Mart, unit: Unit, rows: str, desk: Desk) -> list[Part]:
+    """The published file of one partition whose rows a SELECT gives; nothing where it gives none."""
+    tmp = disk.temporary(lake.curated_path(mart.name, unit.partition, "new"))
+    # A total order makes the same rows the same bytes, however many threads wrote them; so does the input's own order.
+    order = "" if mart.as_input else f"ORDER BY {sql.names(mart.key)}"
+    written = f"TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
+    try:
+        copied = desk.con.execute(f"COPY (SELECT * FROM (\n{rows}\n) {order}) {written}").fetchall()
+    except duckdb.Error:
         disk.remove(tmp)
-        raise _said(mart, unit, broken) from broken
-    rows = int(copied[0][0])
-    if rows == 0:
+        raise
+    count = int(copied[0][0])
+    if count == 0:
         disk.remove(tmp)
-        return None
+        return []
     with tmp.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    final = lake.curated_path(mart.name, unit.partition, digest)
     if mart.partition == "whole":
         _one_row_a_key(mart, tmp, desk)
+    final = lake.curated_path(mart.name, unit.partition, digest)
     disk.publish(tmp, final)
-    return Part(unit.partition, lake.relative(final), rows, digest, unit.inputs)
+    return [Part(unit.partition, lake.relative(final), count, digest, unit.inputs)]
 
 
-def _one_row_a_key(mart: Mart, path: Path, desk: duckdb.DuckDBPyConnection) -> None:
+def _one_row_a_key(mart: Mart, path: Path, desk: Desk) -> None:
     """Nothing where no two rows have the same key; Defect naming one that comes twice."""
     keys = sql.names(mart.key)
-    double = desk.execute(
+    double = desk.con.execute(
         f"SELECT {keys} FROM read_parquet({sql.files([path])}) GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
     ).fetchall()
     if double:
@@ -147,13 +166,3 @@ def _one_row_a_key(mart: Mart, path: Path, desk: duckdb.DuckDBPyConnection) -> N
             f"The mart {mart.name} would have two rows for {shown}, so its numbers would count twice.",
             "Correct the fragment of that source: it must give each of its rows once.",
         )
-
-
-def _said(mart: Mart, unit: Unit, broken: duckdb.Error) -> BedrotError:
-    """What went wrong in the engine, as an error of ours."""
-    if isinstance(broken, duckdb.IOException):
-        return StorageFailed(
-            f"The mart {mart.name} could not be read or written: {broken}",
-            "See that the disk has room, then run again.",
-        )
-    return Defect(f"The mart {mart.name} fails on {unit.partition}: {broken}", "Report it; nothing was published.")

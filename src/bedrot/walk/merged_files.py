@@ -13,13 +13,13 @@ from bedrot.lake import disk
 
 
 def write_merged(
-    con: duckdb.DuckDBPyConnection, table: Table, source: str, partition: str, columns: Sequence[str], final: Path
+    con: duckdb.DuckDBPyConnection, table: Table, source: str, where: str, columns: Sequence[str], final: Path
 ) -> None:
-    """Write the rows of a partition that stand in the table `source`; a file of that name is kept as it is."""
+    """Write the rows of `source` for which the SQL `where` holds; a file of that name is kept as it is."""
     order = sql.names(("account", *table.key, "_delivery", "_line"))
     tmp = disk.temporary(final)
     con.execute(
-        f"COPY (SELECT {sql.names(columns)} FROM {source} WHERE _partition = {sql.text(partition)} ORDER BY {order})"
+        f"COPY (SELECT {sql.names(columns)} FROM {source} WHERE {where} ORDER BY {order})"
         f" TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
     )
     disk.publish(tmp, final)

@@ -1,0 +1,163 @@
+"""How fast and how small the walk is, as ratios to DuckDB's bare copy of the same file in the same run.
+
+    .venv/bin/python benchmarks/walk.py [--lines 1000000] [--large] [--folder DIR]
+
+Prints one row a measurement: seconds, ratio to the bare copy, peak memory, and the goal. `--large` adds the rows for
+ten times the lines. Each measurement is a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STORES = ["Spotify", "Apple Music", "YouTube (Ads)", "YouTube (Red)", "Deezer", "TikTok", "Facebook", "Tidal"]
+COUNTRIES = ["US", "DE", "FR", "GB", "BR", "NA", "MX", "JP", "CA", "AU", "OU", "XK"]
+HEADING = (
+    "Reporting Date\tSale Month\tStore\tArtist\tTitle\tISRC\tUPC\tQuantity\tTeam Percentage\tSong/Album\t"
+    "Country of Sale\tSongwriter Royalties Withheld\tEarnings (USD)\r"
+)
+MONTHS = [(2018 + month // 12, month % 12 + 1) for month in range(90)]
+EPOCH = 1_767_225_600_000
+
+BARE = """
+import duckdb, sys
+duckdb.connect(config={"threads": 2}).execute(f"COPY (FROM read_csv('{sys.argv[1]}')) TO '{sys.argv[2]}'")
+"""
+IMPORTS = "import bedrot.cli, bedrot.walk.run, bedrot.walk.accept, bedrot.lake.ledger, typer, rich.progress"
+
+
+def write_bank(path: Path, lines: int, months: range, seed: int) -> None:
+    """A bank export with bare CRs: `lines` lines spread evenly over the reporting months of `months`."""
+    chance = random.Random(seed)
+    tracks = [(f"Artist {i // 40}", f"Track Title {i}", f"QZFAK25{i:05d}", f"1990000{i // 8:05d}") for i in range(400)]
+    with path.open("w", encoding="ascii", newline="") as out:
+        out.write(HEADING)
+        batch = []
+        for number in range(lines):
+            month = months[number * len(months) // lines]
+            year, calendar = MONTHS[month]
+            sold = MONTHS[month - 2] if month >= 2 else (2017, 11 + month)
+            artist, title, isrc, upc = tracks[chance.randrange(400)]
+            batch.append(
+                f"{year}-{calendar:02d}-{chance.choice(('05', '20', '25'))}\t{sold[0]}-{sold[1]:02d}\t"
+                f"{chance.choice(STORES)}\t{artist}\t{title}\t{isrc}\t{upc}\t{chance.randrange(500)}\t100\tSong\t"
+                f"{chance.choice(COUNTRIES)}\t0\t{chance.randrange(10**8) / 10**8:.8f}\r"
+            )
+            if len(batch) == 10_000:
+                out.write("".join(batch))
+                batch.clear()
+        out.write("".join(batch))
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak MiB of a command and what it starts; its output is shown when it fails."""
+    begun = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = child.stdout.read() if child.stdout else b""
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - begun
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"{' '.join(command)}\n{output.decode()}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def bedrot(lake: Path, *words: str) -> tuple[float, float]:
+    """Seconds and peak MiB of a bedrot command on a lake."""
+    return measured([sys.executable, "-m", "bedrot", *words, "--lake", str(lake)])
+
+
+def walked(lake: Path, path: Path) -> tuple[float, float]:
+    """Import and run of one file: seconds of both, the larger peak."""
+    first, peak = bedrot(lake, "import", str(path))
+    second, higher = bedrot(lake, "run")
+    return first + second, max(peak, higher)
+
+
+def bare(path: Path, folder: Path) -> float:
+    """Seconds of DuckDB's own copy of the file, the better of two."""
+    return min(measured([sys.executable, "-c", BARE, str(path), str(folder / "bare.parquet")])[0] for _ in range(2))
+
+
+def new_lake(folder: Path, name: str) -> Path:
+    """An empty lake."""
+    lake = folder / name
+    shutil.rmtree(lake, ignore_errors=True)
+    measured([sys.executable, "-m", "bedrot", "init", str(lake)])
+    return lake
+
+
+def say(what: str, seconds: float, ratio: str, peak: float, goal: str) -> None:
+    """One row of the table."""
+    print(f"{what:<58}{seconds:>9.2f} s {ratio:>10} {peak:>8.0f} MiB   {goal}", flush=True)
+
+
+def small(folder: Path, lines: int) -> float:
+    """First walk, the same file with a new month, and nothing new; gives the seconds of the first."""
+    history, longer = folder / f"DistroKid_{EPOCH}_A.tsv", folder / f"DistroKid_{EPOCH + 86_400_000}_A.tsv"
+    write_bank(history, lines, range(84), seed=1)
+    shutil.copyfile(history, longer)
+    month = folder / "month.tsv"
+    write_bank(month, max(1, lines // 84), range(84, 85), seed=2)
+    with longer.open("ab") as out:
+        out.write(month.read_bytes().split(b"\r", 1)[1])
+    unit = bare(history, folder)
+    say(f"bare copy of {lines:,} lines", unit, "1.0x", 0, "")
+    lake = new_lake(folder, "small")
+    first, peak = walked(lake, history)
+    say("first import + run", first, f"{first / unit:.1f}x", peak, "at most 6x, aim at 4x")
+    again, peak = walked(lake, longer)
+    say("the same with one new month", again, f"{again / unit:.1f}x", peak, "at most 4x")
+    idle = min(bedrot(lake, "run")[0] for _ in range(3))
+    start = min(measured([sys.executable, "-c", IMPORTS])[0] for _ in range(3))
+    say("a run with nothing new, above its imports", idle - start, f"{idle:.2f} s", 0, "at most 0.5 s")
+    return first
+
+
+def few_lines(folder: Path, full: Path) -> None:
+    """Ten thousand lines in three partitions, in a lake of many lines and in an empty one."""
+    few = folder / f"DistroKid_{EPOCH + 2 * 86_400_000}_B.tsv"
+    write_bank(few, 10_000, range(80, 83), seed=3)
+    empty, _ = walked(new_lake(folder, "empty"), few)
+    filled, peak = walked(full, few)
+    say("10,000 lines into a full lake, above an empty one", filled - empty, f"{filled:.2f} s", peak, "at most 2 s")
+
+
+def large(folder: Path, lines: int, one: float) -> None:
+    """Ten times the lines: time as a multiple of the first, and peak memory."""
+    history = folder / f"DistroKid_{EPOCH}_L.tsv"
+    write_bank(history, lines * 10, range(84), seed=4)
+    lake = new_lake(folder, "large")
+    seconds, peak = walked(lake, history)
+    say(f"{lines * 10:,} lines", seconds, f"{seconds / one:.1f}x", peak, "at most 13x, 1,536 MiB")
+    few_lines(folder, lake)
+    zones = {
+        zone: sum(path.stat().st_size for path in (lake / zone).rglob("*") if path.is_file()) >> 20
+        for zone in ("landing", "raw", "staging", "curated", "archive")
+    }
+    print("MiB on disk:", json.dumps(zones))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=told.folder) as folder:
+        one = small(Path(folder), told.lines)
+        if told.large:
+            large(Path(folder), told.lines, one)
+
+
+if __name__ == "__main__":
+    main()
