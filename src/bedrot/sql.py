@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -12,10 +14,10 @@ import duckdb
 MEMORY = "700MB"
 
 
-def connect(spill: Path | None, threads: int = 2, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+def connect(spill: Path | None, threads: int | None = None, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
     """An in-memory engine that never reaches the network, spills to `spill`, and reads UTC clocks only."""
     config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": threads,
+        "threads": threads or os.cpu_count() or 2,
         "memory_limit": memory,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -25,6 +27,22 @@ def connect(spill: Path | None, threads: int = 2, memory: str = MEMORY) -> duckd
     con = duckdb.connect(config=config)
     con.execute("SET TimeZone = 'UTC'")
     return con
+
+
+_lock = threading.Lock()
+_latest: dict[Path, duckdb.DuckDBPyConnection] = {}
+
+
+def shared(spill: Path) -> duckdb.DuckDBPyConnection:
+    """A connection of its own to this process's one engine for a spill folder: cheap, with its own temporary tables.
+
+    All connections share the engine's memory limit, so that many workers together stay bounded.
+    """
+    with _lock:
+        if spill not in _latest:
+            _latest.clear()
+            _latest[spill] = connect(spill)
+        return _latest[spill].cursor()
 
 
 def name(identifier: str) -> str:

@@ -92,3 +92,4 @@ def serve() -> None:
 if __name__ == "__main__":
     warm()
     serve()
+    os._exit(0)

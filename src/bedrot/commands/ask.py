@@ -6,145 +6,101 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from bedrot.commands.common import JsonOption, LakeOption, err, opened, out, plain, show
+from bedrot.commands.common import JsonOption, LakeOption, err, opened, plain
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
-    from bedrot.tell.diff import Change, Diff
-    from bedrot.tell.known import State, Times
-    from bedrot.tell.status import Status
+    from bedrot.tell.answer import Answer
+    from bedrot.tell.known import State
     from bedrot.walk.run import Walk
 
 app = typer.Typer()
 
-TableArgument = Annotated[str | None, typer.Argument(help="A staging table, such as distrokid_bank; else all.")]
+TableArgument = Annotated[str | None, typer.Argument(help="A staging table; without it, all of them.")]
 _SHOWN = 1_000
 
 
 @app.command()
 def status(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Tell what is current and what waits for somebody: feeds, files, unjoined names, controls."""
+    from bedrot.commands import layout
     from bedrot.tell.status import status as status_of
 
     with _walk(lake) as walk:
         found = status_of(walk)
     if as_json:
-        _say_json({**vars(found), "feeds": _plain(found.feeds), "files": _plain(found.files),
-                   "controls": _plain(found.controls), "needs": found.needs})  # fmt: skip
+        lists = {name: _plain(getattr(found, name)) for name in ("feeds", "files", "controls")}
+        _say_json({**vars(found), **lists, "needs": found.needs})
     else:
-        _say_status(found)
+        layout.say_status(found)
     if found.needs:
         raise typer.Exit(1)
 
 
-def _say_status(found: Status) -> None:
-    """A status as tables and sentences; what is empty is left out."""
-    rows = [{**one, "data_until": one["data_until"] or "unknown"} for one in _plain(found.feeds)]
-    show([_counted(one) for one in rows], as_json=False, empty="No file has come yet: bedrot import PATH.")
-    for title, table in (
-        ("Files that were not taken", _plain(found.files)),
-        ("Not joined to an artist (see [[artist]] and [[account]] in bedrot.toml)", found.unjoined),
-        ("Controls: what the service shows, and what the lake has", [_control(one) for one in _plain(found.controls)]),
-    ):
-        if table:
-            out.print()
-            show(table, as_json=False, empty="", title=title)
-    out.print()
-    for need in found.needs:
-        out.print(escape(plain(need)))
-    if not found.needs:
-        out.print(f"Nothing needs you; readers see snapshot {found.snapshot}." if found.snapshot else "Nothing is here.")
-
-
-def _counted(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose counts have signs of thousands, and nothing where they are zero."""
-    return {key: (f"{value:,}" if value else "") if isinstance(value, int) else value for key, value in row.items()}
-
-
-def _control(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A control as it is shown."""
-    ours = "no line of that period" if row["ours"] is None else _exact(row["ours"])
-    difference = None if row["difference"] is None else _exact(row["difference"])
-    said = "agrees" if row["agrees"] else "DIFFERS"
-    return {**row, "theirs": _exact(row["theirs"]), "ours": ours, "difference": difference, "agrees": said}
-
-
 @app.command()
 def rejects(table: TableArgument = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
-    """List the rows that were set aside: file, line, field, reason and text."""
+    """List the rows that were set aside: file, line, reason and text."""
+    from bedrot.commands import layout
     from bedrot.tell import asides
 
     with _walk(lake) as walk:
         rows = asides.rejects(walk.lake, asides.gather(walk.ledger), table)
-    short = rows if as_json else [{**one, "delivery": one["delivery"][:12]} for one in rows]
-    show(short, as_json=as_json, empty="No row was set aside.")
+    if as_json:
+        _say_json(rows)
+    else:
+        layout.say_rejects(rows)
+        layout.say("A file that is wrong: bedrot retract DELIVERY --because WHY" if rows else "No row was set aside.")
     if rows:
-        _advise(as_json, "A file that is wrong as a whole: bedrot retract DELIVERY --because …")
         raise typer.Exit(1)
 
 
 @app.command()
 def held(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """List what looks wrong and waits for approval; what is published stays until then."""
+    from bedrot.commands import layout
+    from bedrot.lake.snapshot import open_snapshot
     from bedrot.tell import asides
     from bedrot.tell.known import times
 
     with _walk(lake) as walk, times(walk) as states:
-        rows = asides.held(states.now().findings, asides.gather(walk.ledger))
-    _show_findings(rows, as_json, "Nothing is held.")
+        state = states.now()
+        tables = {one.name: one for source in walk.sources for feed in source.feeds for one in feed.tables}
+        con = open_snapshot(state.lake, state.snapshot)
+        try:
+            rows = asides.held(walk.lake, con, state.findings, asides.gather(walk.ledger), tables)
+        finally:
+            con.close()
+    if as_json:
+        _say_json(rows)
+    else:
+        layout.say_findings(rows)
+        layout.say("If the new is right: bedrot approve ID --because WHY" if rows else "Nothing is held.")
     if any(not one["approved"] for one in rows):
-        _advise(as_json, "If the new is right: bedrot approve ID --because …; if the file is wrong: bedrot retract.")
         raise typer.Exit(1)
 
 
 @app.command()
 def vanished(table: TableArgument = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """List lines that newer files lack; they are kept, since a filtered download looks so."""
+    from bedrot.commands import layout
     from bedrot.tell import asides
     from bedrot.tell.known import times
 
     with _walk(lake) as walk, times(walk) as states:
         rows = asides.vanished(states.now().findings, asides.gather(walk.ledger), table)
-    _show_findings(rows, as_json, "Nothing vanished.")
-    if rows:
-        _advise(as_json, "They stay in the tables. If the service truly took them back: bedrot approve ID --because …")
-
-
-def _show_findings(rows: Sequence[dict[str, Any]], as_json: bool, empty: str) -> None:
-    """Findings as a table that a terminal holds, or whole as JSON."""
     if as_json:
-        show(rows, as_json=True, empty=empty)
-        return
-    hidden = ("detail", "delivery", "approved", "kind")
-    short = [
-        {
-            **{key: value for key, value in one.items() if key not in hidden},
-            "id": one["id"][:12],
-            "money": _spoken(one["money"]),
-            "state": "approved: the next run takes it" if one["approved"] else "open",
-        }
-        for one in rows
-    ]
-    show(short, as_json=False, empty=empty)
-
-
-def _spoken(money: Mapping[str, Any]) -> str:
-    """Amounts by column as a person reads them."""
-    from decimal import Decimal
-
-    def said(amount: Any) -> str:
-        if isinstance(amount, dict):
-            return f"{_exact(Decimal(amount['before']))} before, {_exact(Decimal(amount['published']))} published"
-        return _exact(Decimal(amount))
-
-    return "; ".join(f"{column} {said(amount)}" for column, amount in money.items())
+        _say_json(rows)
+    else:
+        layout.say_findings(rows)
+        gone = "If the service truly took them back: bedrot approve ID --because WHY"
+        layout.say(gone if rows else "Nothing vanished.")
 
 
 @app.command("sql")
@@ -165,7 +121,7 @@ def sql_(
     with _walk(lake) as walk, times(walk) as states:
         if file is not None:
             answer.refuse_zones(walk.lake, file)
-        state = _asked(states, known_on, snapshot)
+        state = _said(states.asked(known_on, snapshot))
         if form == "parquet" and file is not None:
             work = states.scratch / "answer"
             work.mkdir()
@@ -178,18 +134,13 @@ def sql_(
         err.print(escape(f"Written to {file}."))
 
 
-def _answer(found: Any, form: str, file: Path | None) -> None:
+def _answer(found: Answer, form: str, file: Path | None) -> None:
     """Show an answer, or write it to a file, durably."""
     from bedrot.lake import disk
     from bedrot.tell import answer
 
     if form == "table":
-        rows = list(found.rows(_SHOWN + 1))
-        texts = [dict(zip(found.columns, (None if one is None else answer.shown(one) for one in row), strict=True))
-                 for row in rows[:_SHOWN]]  # fmt: skip
-        show(texts, as_json=False, empty="No rows.")
-        if len(rows) > _SHOWN:
-            err.print(f"Only the first {_SHOWN:,} rows are shown; all of them: --format csv -o FILE.")
+        _show(found)
         return
     pieces = answer.as_csv(found) if form == "csv" else answer.as_json(found)
     if file is not None:
@@ -197,6 +148,26 @@ def _answer(found: Any, form: str, file: Path | None) -> None:
         return
     for piece in pieces:
         sys.stdout.write(piece)
+
+
+def _show(found: Answer) -> None:
+    """The first rows of an answer as a table."""
+    from bedrot.commands import layout
+    from bedrot.tell.answer import shown
+
+    rows = list(found.rows(_SHOWN + 1))
+    texts = [["" if one is None else shown(one) for one in row] for row in rows[:_SHOWN]]
+    if not rows:
+        layout.say("No rows.")
+        return
+    numbers = [
+        name
+        for place, name in enumerate(found.columns)
+        if all(isinstance(row[place], Decimal | int | None) for row in rows)
+    ]
+    layout.table([dict(zip(found.columns, row, strict=True)) for row in texts], right=numbers)
+    if len(rows) > _SHOWN:
+        err.print(f"Only the first {_SHOWN:,} rows are shown; all of them: --format csv -o FILE.")
 
 
 @app.command("diff")
@@ -209,68 +180,23 @@ def diff_(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what changed in a table between two days of knowledge: rows new, restated, renamed, gone; and the money."""
+    from bedrot.commands import layout
+    from bedrot.errors import Misconfigured
     from bedrot.tell.diff import diff as diff_of
     from bedrot.tell.known import day_or_instant, times
 
     first, last = day_or_instant(since, "--from"), day_or_instant(until, "--to")
+    if first > last:
+        raise Misconfigured("--from lies behind --to.", "Give the earlier day with --from.")
     with _walk(lake) as walk, times(walk) as states:
-        before, after = _told(states.known(first)), _told(states.known(last))
+        before, after = _said(states.known(first)), _said(states.known(last))
         limit = None if as_json else rows
         found = diff_of(walk.sources, table, before, after, states.scratch / "spill", rows=limit)
     if as_json:
-        _say_json({"from": since, "to": until, **vars(found), "money": _plain(found.money),
-                   "changes": _plain(found.changes)})  # fmt: skip
+        lists = {"money": _plain(found.money), "changes": _plain(found.changes)}
+        _say_json({"from": since, "to": until, **vars(found), **lists})
     else:
-        _say_diff(found, since, until)
-
-
-def _say_diff(found: Diff, since: str, until: str) -> None:
-    """A diff as sentences and tables."""
-    counts = ", ".join(f"{number:,} {kind}" for kind, number in found.numbers.items())
-    out.print(escape(f"{found.table}: {found.rows_before:,} rows known on {since}, {found.rows_after:,} on {until}."))
-    out.print(f"Rows {counts}.")
-    if found.money:
-        money = [
-            {
-                "money": one.column,
-                "currency": one.currency or "not told",
-                "before": _exact(one.before),
-                **{kind: _exact(amount) for kind, amount in one.by_kind.items()},
-                "after": _exact(one.after),
-            }
-            for one in found.money
-        ]
-        show(money, as_json=False, empty="", title="Money: before + new + restated + renamed + gone = after")
-    if found.changes:
-        show([_changed(one, found.identity) for one in found.changes], as_json=False, empty="")
-    more = sum(found.numbers.values()) - len(found.changes)
-    if more:
-        out.print(f"{more:,} more rows changed; --rows N lists more, --json all.")
-    if found.vanished:
-        lines = sum(one["lines"] for one in found.vanished)
-        out.print(f"{lines:,} lines vanished from newer files and are kept: bedrot vanished.")
-
-
-def _changed(change: Change, identity: Sequence[str]) -> dict[str, str]:
-    """One changed row: what it is, and what of it changed."""
-    from bedrot.tell.answer import shown
-
-    row = change.after if change.after is not None else change.before or {}
-    what = " · ".join(shown(row[name]) for name in identity if row[name] is not None)
-    if change.before is not None and change.after is not None:
-        pairs = ((name, change.before[name], change.after[name]) for name in change.changed)
-        said = "; ".join(f"{name} {_or_blank(was)} → {_or_blank(now)}" for name, was, now in pairs)
-    else:
-        said = "; ".join(f"{name} {shown(value)}" for name, value in row.items()
-                         if value is not None and name not in identity)  # fmt: skip
-    return {"change": change.kind, "row": what, "values": said}
-
-
-def _or_blank(value: object) -> str:
-    """A value as text; the word blank for none."""
-    from bedrot.tell.answer import shown
-
-    return "blank" if value is None else shown(value)
+        layout.say_diff(found, since, until)
 
 
 @contextmanager
@@ -282,40 +208,20 @@ def _walk(lake: Path | None) -> Iterator[Walk]:
         yield Walk(where, ledger, settings, settings.run.workers)
 
 
-def _asked(states: Times, known_on: str | None, snapshot: int | None) -> State:
-    """The state that the options name, with what it lacks said."""
-    return _told(states.asked(known_on, snapshot))
-
-
-def _told(state: State) -> State:
+def _said(state: State) -> State:
     """The state itself, after saying which deliveries it lacks."""
     for sentence in state.failed:
         err.print(escape(plain(f"Not in this answer: {sentence}")))
     return state
 
 
-def _advise(as_json: bool, sentence: str) -> None:
-    """A next action, for a person."""
-    if not as_json:
-        out.print(sentence)
-
-
-def _exact(value: Decimal) -> str:
-    """An amount in plain digits, without zeros that say nothing."""
-    from bedrot.tell.answer import exact
-
-    return exact(value)
-
-
 def _plain(values: Sequence[Any]) -> list[dict[str, Any]]:
     """Dataclasses as dictionaries of their fields."""
-    from dataclasses import fields
-
     return [{one.name: getattr(value, one.name) for one in fields(value)} for value in values]
 
 
-def _say_json(value: Mapping[str, Any]) -> None:
+def _say_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document; decimals and dates as text."""
     from bedrot.tell.answer import plain_value
 
-    sys.stdout.write(json.dumps(plain_value(dict(value)), ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(plain_value(value), ensure_ascii=False, indent=2) + "\n")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +22,19 @@ from bedrot.lake.ledger import Ledger
 from bedrot.lake.lock import writer_lock
 from bedrot.lake.zones import Lake
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+_FILE_WIDTH = 200
+
+
+def _console(*, stderr: bool) -> Console:
+    """A console as wide as the terminal; into a file or pipe wide enough that no cell is folded."""
+    console = Console(stderr=stderr, soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    return console
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 LakeOption = Annotated[
     Path | None, typer.Option("--lake", help="The lake's folder; else BEDROT_LAKE, else the nearest.")
@@ -88,6 +100,9 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title:
 
 
 def plain(value: object) -> str:
-    """A value as a person reads it: no control characters reach the terminal."""
+    """A value as a person reads it: exact amounts without idle zeros, and no control character for the terminal."""
+    if isinstance(value, Decimal):
+        whole, _, decimals = f"{value:f}".partition(".")
+        return f"{whole}.{decimals.rstrip('0'):0<2}" if decimals else whole
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -38,7 +38,14 @@ def approve(
     with writing(lake) as (where, ledger, _):
         findings = read_findings(where, current(where))
         ids = {one["id"]: one for one in (*findings.held, *findings.vanished)}
-        found = ids[_one(told, list(ids), "Nothing held or vanished", "`bedrot held` and `bedrot vanished` list them.")]
+        found = ids[
+            _one(
+                told,
+                list(ids),
+                "Nothing held or vanished",
+                "`bedrot held` and `bedrot vanished` list them; give at least four characters.",
+            )
+        ]
         if ledger.decisions().approved(found["id"]):
             _say(f"{found['id'][:12]} was approved before; nothing changed.")
             return
@@ -96,7 +103,11 @@ def _delivery(ledger: Ledger, told: str) -> Delivery:
     deliveries = {one.id: one for one in ledger.deliveries()}
     named = [f"{one.id[:12]} ({one.feed}, exported {one.exported_at:%Y-%m-%d})"
              for one in deliveries.values() if one.name == told]  # fmt: skip
-    do = f"Files of that name are {', '.join(named)}." if named else "`bedrot rejects`, `held` and `why` name deliveries."
+    do = (
+        f"Files of that name are {', '.join(named)}."
+        if named
+        else "`bedrot rejects`, `held` and `why` name deliveries."
+    )
     return deliveries[_one(told, list(deliveries), "No delivery", do)]
 
 
@@ -106,7 +117,7 @@ def _one(told: str, ids: Sequence[str], nothing: str, do: str) -> str:
 
     found = list(matching(told, ids))
     if not found:
-        raise Misconfigured(f"{nothing} has an id that begins with '{plain(told)}' (give at least four characters).", do)
+        raise Misconfigured(f"{nothing} has an id that is '{plain(told)}' or begins so.", do)
     if len(found) > 1:
         listed = ", ".join(one[:16] for one in found[:5])
         raise Misconfigured(f"{len(found)} ids begin with '{told}': {listed}.", "Give more characters of it.")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -261,6 +262,7 @@ class Source:
     private: Callable[[Original], str | None] = _nothing
 
 
+@lru_cache(maxsize=16_384)
 def heading_key(heading: str) -> str:
     """A heading reduced to its letters and digits, lower case, so that spelling variants meet."""
     plain = unicodedata.normalize("NFKC", heading).casefold()

@@ -107,6 +107,11 @@ class Lake:
         return self.root / ".work"
 
     @property
+    def spill(self) -> Path:
+        """Where an engine puts what its memory cannot hold."""
+        return self.work / "spill"
+
+    @property
     def ledger_path(self) -> Path:
         """The SQLite cache of facts."""
         return self.root / "ledger.sqlite"

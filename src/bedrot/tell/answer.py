@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -49,7 +50,7 @@ class Answer:
 
 
 def ask(con: duckdb.DuckDBPyConnection, query: str, snapshot: Snapshot) -> Answer:
-    """The answer to one SELECT; Refused for any other statement, Misconfigured, naming the tables, where it is wrong."""
+    """The answer to one SELECT; Refused for another statement, Misconfigured, naming the tables, where it is wrong."""
     only_reads(con, query)
     try:
         result = con.execute(query)
@@ -82,7 +83,7 @@ def as_csv(answer: Answer) -> Iterator[str]:
 
 
 def as_json(answer: Answer) -> Iterator[str]:
-    """An answer as a JSON array of objects, piece by piece; decimals are text, so that no reader makes floats of them."""
+    """An answer as a JSON array of objects, piece by piece; decimals are text: no reader makes floats of them."""
     before = "[\n"
     for row in answer.rows():
         yield before + json.dumps(dict(zip(answer.columns, map(plain_value, row), strict=True)), ensure_ascii=False)
@@ -98,19 +99,18 @@ def shown(value: object) -> str:
 
 def plain_value(value: Any) -> Any:
     """A value as JSON holds it without loss: decimals, dates, times and bytes (hexadecimal) as text."""
-    if isinstance(value, Decimal):
-        return exact(value)
-    if isinstance(value, date | datetime | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
     if isinstance(value, dict):
         return {str(key): plain_value(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [plain_value(one) for one in value]
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal):
+        return exact(value)
+    holds = value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
+    return value if holds else str(value)
 
 
 def exact(value: Decimal) -> str:
@@ -135,8 +135,8 @@ def format_of(told: str | None, file: Path | None) -> Format:
 
 def refuse_zones(lake: Lake, file: Path) -> None:
     """Nothing where a file lies outside of what the lake keeps; Misconfigured where it would stand among that."""
-    kept = (lake.landing, lake.raw, lake.staging, lake.curated, lake.archive, lake.work)
-    kept += (lake.ledger_path, lake.config_path, lake.lock_path, lake.root / ".gitignore")
+    zones = (lake.landing, lake.raw, lake.staging, lake.curated, lake.archive, lake.work)
+    kept = (*zones, lake.ledger_path, lake.config_path, lake.lock_path, lake.root / ".gitignore")
     if any(file.resolve().is_relative_to(one.resolve()) for one in kept) or file.is_dir():
         raise Misconfigured("An answer cannot be written there.", "Name a file outside of the lake.", file=str(file))
 
@@ -168,5 +168,5 @@ def _said(wrong: duckdb.Error, snapshot: Snapshot) -> BedrotError:
         return Refused("Only the tables of the lake can be read here, no other files.", "Ask for a table by its name.")
     curated = ", ".join(sorted(one for one in snapshot.tables if "." not in one))
     staging = ", ".join(sorted(one for one in snapshot.tables if "." in one))
-    tables = f"Tables: {curated}; {staging}. Columns: `bedrot sql \"describe royalties\"`."
+    tables = f'Tables: {curated}; {staging}. Columns: `bedrot sql "describe royalties"`.'
     return Misconfigured(f"The SQL cannot be answered: {first}", tables)

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+
 from bedrot import sql
+from bedrot.contract import Table
 from bedrot.errors import Misconfigured
 from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import Ledger, Staged
@@ -85,8 +88,14 @@ def _field(reason: str) -> str | None:
     return name if blank and not rest and name.isidentifier() else None
 
 
-def held(findings: Findings, facts: Facts) -> list[dict[str, Any]]:
-    """Everything that is held, with the id to approve; `approved` is true where the next run will let it through."""
+def held(
+    lake: Lake, con: duckdb.DuckDBPyConnection, findings: Findings, facts: Facts, tables: Mapping[str, Table]
+) -> list[dict[str, Any]]:
+    """Everything that is held, with the id to approve, what is published and what the file says instead.
+
+    `con` is an engine over the published state; `tables` are the contracts by name. `approved` is true where the next
+    run will let it through; `published` and `told` are empty where no single key is held.
+    """
     return [
         {
             "id": one["id"],
@@ -95,6 +104,7 @@ def held(findings: Findings, facts: Facts) -> list[dict[str, Any]]:
             "partition": one["partition"],
             "kind": one["kind"],
             "what": one["what"],
+            **_sides(lake, con, one, facts, tables),
             "money": _money(one, findings),
             "file": _file(one, facts),
             "delivery": one["delivery"],
@@ -127,6 +137,41 @@ def vanished(findings: Findings, facts: Facts, table: str | None = None) -> list
         for one in findings.vanished
         if _is(table, one["table"])
     ]
+
+
+def _sides(
+    lake: Lake, con: duckdb.DuckDBPyConnection, one: Finding, facts: Facts, tables: Mapping[str, Table]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a held key as published, and as the file tells them: the columns that are not of the key."""
+    table, key = tables.get(one["table"]), one["detail"]
+    if table is None or not key or not set(key) <= set(table.key):
+        return {"published": [], "told": []}
+    columns = [field.name for field in table.fields if field.name not in table.key]
+    files = [
+        lake.absolute(each.path)
+        for each in facts.staged
+        if (each.delivery, each.table) == (one["delivery"], table.name)
+    ]
+    places = {"published": f"staging.{sql.name(table.name)}"}
+    if files:
+        places["told"] = f"read_parquet({sql.files(files)}, hive_partitioning = false)"
+    # Keys are held as texts in their compared form, so texts are compared without regard to case and spaces.
+    same = " AND ".join(f"{_plain(sql.name(name))} = {_plain('$' + str(n))}" for n, name in enumerate(key, start=3))
+    rows = {
+        side: con.execute(
+            f"SELECT {sql.names(columns)} FROM {place} WHERE account = $1 AND _partition = $2 AND {same} ORDER BY ALL",
+            [one["account"], one["partition"], *key.values()],
+        ).fetchall()
+        for side, place in places.items()
+    }
+    return {
+        side: [dict(zip(columns, row, strict=True)) for row in rows.get(side, [])] for side in ("published", "told")
+    }
+
+
+def _plain(value: str) -> str:
+    """SQL of a value as text without regard to case and spaces; a blank is an empty text."""
+    return f"coalesce(lower(trim(regexp_replace(CAST({value} AS VARCHAR), '\\s+', ' ', 'g'))), '')"
 
 
 def _money(one: Finding, findings: Findings) -> dict[str, dict[str, str]]:

@@ -246,10 +246,10 @@ def _spellings(before: State, after: State) -> list[tuple[str, str, str, str]]:
 
 def _rows(con: duckdb.DuckDBPyConnection, shape: Shape, limit: int | None) -> list[Change]:
     """The changed rows: new ones, restated, renamed, gone; at most `limit` of them."""
-    order = f"list_position({[*KINDS]}, kind)"
+    order = f"list_position([{', '.join(map(sql.text, KINDS))}], c.kind)"
     columns = ", ".join(f"{side}.{sql.name(name)}" for side in ("o", "n") for name in shape.names)
     rows = con.execute(
-        f"SELECT kind, c.older, c.newer, {columns} FROM changes c LEFT JOIN older o ON o._row = c.older"
+        f"SELECT c.kind, c.older, c.newer, {columns} FROM changes c LEFT JOIN older o ON o._row = c.older"
         f" LEFT JOIN newer n ON n._row = c.newer ORDER BY {order}, c.newer, c.older"
         + (f" LIMIT {limit:d}" if limit is not None else "")
     ).fetchall()
@@ -266,23 +266,28 @@ def _rows(con: duckdb.DuckDBPyConnection, shape: Shape, limit: int | None) -> li
 
 def _money(con: duckdb.DuckDBPyConnection, shape: Shape) -> list[Sum]:
     """For each money column and currency: the total before, what each kind of change added, the total after."""
-    currency = CURRENCY if CURRENCY in shape.names else "CAST(NULL AS VARCHAR)"
     found: list[Sum] = []
     for column in shape.money:
-        amount = sql.name(column)
         rows = con.execute(
-            f"SELECT currency, step, sum(amount) FROM ("
-            f"SELECT 'was' AS step, {amount} AS amount, {currency} AS currency FROM was"
-            f" UNION ALL SELECT 'is_now', {amount}, {currency} FROM is_now"
-            f" UNION ALL SELECT kind, {amount}, {currency} FROM newer JOIN changes ON changes.newer = newer._row"
-            f" UNION ALL SELECT kind, -{amount}, {currency} FROM older JOIN changes ON changes.older = older._row)"
-            " WHERE amount IS NOT NULL GROUP BY ALL"
+            f"SELECT told, step, sum(amount) FROM ({_steps(shape, column)}) WHERE amount IS NOT NULL GROUP BY ALL"
         ).fetchall()
         by_currency: dict[str | None, dict[str, Decimal]] = defaultdict(dict)
         for told, step, total in rows:
             by_currency[told][step] = total
         found += [_sum(column, told, by_currency[told]) for told in sorted(by_currency, key=lambda one: one or "")]
     return found
+
+
+def _steps(shape: Shape, column: str) -> str:
+    """SQL of each amount of a column with its currency and the total or kind of change that it belongs to."""
+    amount = f"t.{sql.name(column)}"
+    told = f"t.{CURRENCY}" if CURRENCY in shape.names else "CAST(NULL AS VARCHAR)"
+    return (
+        f"SELECT 'was' AS step, {amount} AS amount, {told} AS told FROM was t"
+        f" UNION ALL SELECT 'is_now', {amount}, {told} FROM is_now t"
+        f" UNION ALL SELECT c.kind, {amount}, {told} FROM newer t JOIN changes c ON c.newer = t._row"
+        f" UNION ALL SELECT c.kind, -{amount}, {told} FROM older t JOIN changes c ON c.older = t._row"
+    )
 
 
 def _sum(column: str, currency: str | None, totals: Mapping[str, Decimal]) -> Sum:

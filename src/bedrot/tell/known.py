@@ -125,6 +125,11 @@ def _confine(con: duckdb.DuckDBPyConnection, state: State, writable: Path) -> No
 
 def no_table(name: str, snapshot: Snapshot) -> Misconfigured:
     """The error for a table that a state does not have, naming those it has."""
+    return Misconfigured(f"There is no table '{name}'.", tables_of(snapshot))
+
+
+def tables_of(snapshot: Snapshot) -> str:
+    """A sentence that names the tables of a state, and says how to see their columns."""
     curated = ", ".join(sorted(one for one in snapshot.tables if "." not in one))
     staging = ", ".join(sorted(one for one in snapshot.tables if "." in one))
-    return Misconfigured(f"There is no table '{name}'.", f"There are {curated}; and {staging}.")
+    return f'Tables are {curated}; and {staging}. `bedrot sql "describe TABLE"` shows the columns of one.'

@@ -1,29 +1,40 @@
 """Land and accept: a file that a person gives becomes a delivery in raw, or stays in landing with the reason.
 
-The order is what makes an answer of "accepted" true: bytes into landing, the whole file checked by the reader that will
-stage it, bytes into raw, the manifest beside them, and only then the ledger and the answer.
+The order is what makes an answer of "accepted" true: one look at all bytes where they lie, a copy of exactly these bytes
+in landing, the whole copy checked by the reader that will stage it, the copy into raw, the manifest beside it, and only
+then the ledger and the answer.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
-from bedrot.contract import Delimited, Original, Source, Stamp
-from bedrot.errors import BedrotError, NeedsTelling, PrivateFile, Refused, Unrecognised
+from bedrot.contract import Facts, Original, Source, Stamp
+from bedrot.contract.original import WHOLE_BYTES
+from bedrot.contract.zips import Unpacked, unpack
+from bedrot.errors import BedrotError, Defect, Misconfigured, NeedsTelling, PrivateFile, Refused, Unrecognised
 from bedrot.lake import disk, objects
 from bedrot.lake.deliveries import Delivery, Sighting, delivery_id, read_manifest, write_manifest, write_sightings
 from bedrot.lake.ledger import Landed, Ledger
 from bedrot.lake.zones import Lake
-from bedrot.walk.identify import Identified, identify, refuse_private
-from bedrot.walk.lines import read_heading, refuse_bad_ends, scan
-from bedrot.walk.stage import StageTask, stage_delivery
+from bedrot.walk.found import Found, find, is_litter, sayable
+from bedrot.walk.identify import Identified, identify, refuse_shapeless
+from bedrot.walk.land import Landing
+from bedrot.walk.private import cannot_read, has_secret, read_through
+from bedrot.walk.text_rows import check_whole
 
-_SAFE_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".html", ".htm", ".xlsx", ".zip"}
-_SKIPPED = {".ds_store", "thumbs.db", "desktop.ini"}
+_OF_THE_FILE = (Refused, Unrecognised, NeedsTelling, PrivateFile, Defect)
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the questions of a feed may raise on bytes that nobody has thought of."""
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=2)
+_ACCOUNT = 200
+_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: accepted, repeat, refused, waiting, unrecognised or private; with the sentence why."""
+    """What became of one file: accepted, repeat, refused, waiting, unrecognised, private, failed or skipped, and why."""
 
     name: str
     verdict: str
@@ -56,7 +67,10 @@ class Outcome:
 
 @dataclass
 class Door:
-    """The way in: one import command at work. `now` is when the lake got the files."""
+    """The way in: one import command at work. `now` is when the lake got the files.
+
+    Raises Misconfigured for an account or an instant that cannot be.
+    """
 
     lake: Lake
     ledger: Ledger
@@ -65,68 +79,134 @@ class Door:
     source_folders: tuple[Path, ...]
     told: Told
     now: datetime
-    _sightings: list[Sighting] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.landing = Landing(self.lake, self.ledger, self.now)
+        self.told = replace(self.told, account=_account_name(self.told.account))
+        for at, option in ((self.told.exported_at, "--exported-at"), (self.told.received_at, "--received-at")):
+            if at is not None and not _EARLIEST <= at <= self.now + _AHEAD:
+                raise Misconfigured(
+                    f"{option} says {at:%Y-%m-%d}, which lies {'ahead' if at > self.now else 'before any download'}.",
+                    "Give the day of the download.",
+                )
 
     def offer(self, paths: Sequence[Path]) -> Iterator[Outcome]:
         """Each file below the paths in turn, in the order of their names, with what became of it."""
-        for path in paths:
-            if path.is_dir():
-                files = sorted((one for one in path.rglob("*") if one.is_file()), key=lambda one: one.as_posix())
-                for file in files:
-                    yield from self._offer_file(file, file.relative_to(path.parent).as_posix())
-            else:
-                yield from self._offer_file(path, path.name)
-        if self._sightings:
-            write_sightings(self.lake, self._sightings)
-            self.ledger.add_sightings(self._sightings)
-            self._sightings = []
-
-    def _offer_file(self, path: Path, relative: str) -> Iterator[Outcome]:
-        """One file; a zip that no feed knows as a whole is taken apart, and its members are offered."""
-        if path.name.lower() in _SKIPPED or path.name.startswith("."):
-            yield Outcome(relative, "skipped", sentence="A file of the operating system, not data.")
-            return
-        if not path.is_file():
-            yield Outcome(relative, "refused", sentence="There is no such file.", do="Check the name.")
-            return
-        original = Original(path, path.name, relative)
         try:
-            if original.is_zip and original.suffix != ".xlsx" and not self._known_whole(original):
-                yield from self._offer_members(original)
-                return
-        except BedrotError as wrong:
-            yield self._turn_away(original, wrong, None)
+            for path in paths:
+                for found in find(path, self.lake):
+                    yield from self.offer_found(found)
+        finally:
+            self.keep_sightings()
+
+    def keep_sightings(self) -> None:
+        """Keep in raw which deliveries came once more."""
+        if self.sightings:
+            write_sightings(self.lake, self.sightings)
+            self.ledger.add_sightings(self.sightings)
+            self.sightings = []
+
+    def offer_found(self, found: Found) -> Iterator[Outcome]:
+        """One file; a zip that no feed knows as a whole is taken apart, and its members are offered."""
+        if found.verdict:
+            yield Outcome(_shown(found.relative), found.verdict, sentence=found.sentence, do=found.do)
             return
-        yield self.take(original)
+        noted = self.landing.known(found.path)
+        name, relative = (noted.name, noted.relative) if noted else (sayable(found.path.name), found.relative)
+        original = Original(found.path, name, relative)
+        try:
+            apart = original.is_zip and not original.is_workbook and not self._known_whole(original)
+        except OSError as failed:
+            yield self._turn_away(original, cannot_read(original, failed), None)
+            return
+        if apart:
+            yield from self._offer_members(original)
+        else:
+            yield self.take(original)
 
     def _known_whole(self, original: Original) -> bool:
         """Whether a feed knows the zip as one file."""
-        return any(feed.knows(original) for source in self.sources for feed in source.feeds)
+        try:
+            return any(feed.knows(original) for source in self.sources for feed in source.feeds)
+        except (BedrotError, *_STUMBLES):
+            return True  # asked again by `take`, which says what is wrong
 
     def _offer_members(self, original: Original) -> Iterator[Outcome]:
-        """The members of a zip, each as a file of its own with the time that the zip says."""
-        refuse_private(original, self.sources)
+        """The members of a zip, each as a file of its own with the time that the zip says.
+
+        A zip with a member that is refused for what it is as a member stays in landing as a whole.
+        """
         disk.make_folder(self.lake.work)
-        with tempfile.TemporaryDirectory(prefix="zip-", dir=self.lake.work) as folder:
-            for number, member in enumerate(original.members):
-                name = PurePosixPath(member.name.replace("\\", "/")).name
-                if name.lower() in _SKIPPED or name.startswith(".") or member.name.startswith("__MACOSX/"):
-                    continue
-                path = Path(folder) / f"{number}{_safe_suffix(name)}"
-                path.write_bytes(member.data)
-                yield self.take(Original(path, name, f"{original.relative}/{member.name}", member.time))
+        count, first = 0, Refused("The zip file holds no file.", "Check that it is the right download.")
+        try:
+            with tempfile.TemporaryDirectory(prefix="zip-", dir=self.lake.work) as folder:
+                for member in unpack(original.path, original.name, Path(folder)):
+                    outcome = self._take_member(original, member)
+                    first = member.wrong if member.wrong and not (count and first.file) else first
+                    count += outcome.verdict != "skipped"
+                    yield outcome
+        except Refused as wrong:
+            count, first = 0, wrong
+        if first.file or not count:
+            yield self._turn_away(original, first, None)
+
+    def _take_member(self, original: Original, member: Unpacked) -> Outcome:
+        """One member of a zip."""
+        name = sayable(PurePosixPath(member.name.replace("\\", "/")).name)
+        relative = f"{original.relative}/{sayable(member.name)}"
+        if is_litter(member.name) and member.wrong is None:
+            return Outcome(_shown(relative), "skipped", sentence="A file of the operating system, not data.")
+        if member.wrong is not None:
+            return Outcome(_shown(relative), "refused", sentence=member.wrong.sentence, do=member.wrong.do)
+        return self.take(Original(member.path, name, relative, member.time))
 
     def take(self, original: Original) -> Outcome:
         """One file through identify, landing, the checks and into raw; never raises for what is wrong with a file."""
         found: Identified | None = None
         try:
-            found = identify(original, self.sources)
-            return self._accept(original, found)
-        except (Refused, Unrecognised, NeedsTelling, PrivateFile) as wrong:
+            try:
+                refuse_shapeless(original)
+                digest = read_through(original, self.sources)
+                found = identify(original, self.sources)
+                return self._accept(original, found, digest)
+            except _STUMBLES as stumble:
+                raise Defect(
+                    f"The program stumbled over this file ({type(stumble).__name__}); nothing of it was taken.",
+                    "Report this, with the file's headings; it waits in landing.",
+                    file=original.name,
+                ) from stumble
+            except OSError as failed:
+                raise cannot_read(original, failed) from failed
+        except _OF_THE_FILE as wrong:
             return self._turn_away(original, wrong, found)
 
-    def _accept(self, original: Original, found: Identified) -> Outcome:
+    def _accept(self, original: Original, found: Identified, digest: str) -> Outcome:
         """Make the file a delivery; raises Refused or NeedsTelling with the reason when it cannot be one."""
+        delivery = self._delivery(original, found, digest)
+        outcome = Outcome(_shown(original.relative), "accepted", found.feed.name, delivery.account, delivery.id)
+        if self.ledger.delivery(delivery.id) is not None:
+            self.sightings.append(
+                Sighting(delivery.id, self.now, self.told.received_at, original.name, original.relative)
+            )
+            self.landing.forget(digest)
+            return replace(outcome, verdict="repeat")
+        landed = self.landing.keep(original, found.source.name, digest)
+        kept = replace(original, path=landed)
+        facts = Facts(delivery.account, delivery.exported_at, delivery.exported_basis, delivery.resaved)
+        disk.make_folder(self.lake.work)
+        with tempfile.TemporaryDirectory(prefix="look-", dir=self.lake.work) as folder:
+            check_whole(found.feed, kept, facts, Path(folder))
+        objects.put_object(self.lake, landed)
+        if not write_manifest(self.lake, delivery):
+            # A command that died behind the manifest: what raw says of the delivery's coming is the truth.
+            delivery = read_manifest(self.lake, delivery.id)
+        self.ledger.add_delivery(delivery)
+        self.landing.forget(digest)
+        return outcome
+
+    def _delivery(self, original: Original, found: Identified, digest: str) -> Delivery:
+        """What the file would be as a delivery; raises Refused or NeedsTelling when that cannot be said."""
         resaved = found.feed.resaved(original)
         if resaved and resaved.damaged and not self.told.accept_resaved:
             raise Refused(
@@ -137,12 +217,10 @@ class Door:
             )
         stamp = self._stamp(original, found)
         account = self._account(original, found)
-        stored_hash, size = objects.hash_file(original.path)
-        identity = delivery_id(stored_hash, found.feed.name, account, stamp.at, None)
-        delivery = Delivery(
-            id=identity,
-            object=stored_hash,
-            size=size,
+        return Delivery(
+            id=delivery_id(digest, found.feed.name, account, stamp.at, None),
+            object=digest,
+            size=original.size,
             source=found.source.name,
             feed=found.feed.name,
             account=account,
@@ -157,24 +235,12 @@ class Door:
             batch="",
             window=None,
         )
-        if self.ledger.delivery(identity) is not None:
-            sighting = Sighting(identity, self.now, self.told.received_at, original.name, original.relative)
-            self._sightings.append(sighting)
-            return Outcome(original.relative, "repeat", found.feed.name, account, identity)
-        landed = self._land(original, found.source.name, stored_hash)
-        self._check_whole(original, found, delivery)
-        objects.put_object(self.lake, landed)
-        if not write_manifest(self.lake, delivery):
-            # A command that died behind the manifest: what raw says of the delivery's coming is the truth.
-            delivery = read_manifest(self.lake, delivery.id)
-        self.ledger.add_delivery(delivery)
-        self._forget(stored_hash)
-        return Outcome(original.relative, "accepted", found.feed.name, account, identity)
 
     def _stamp(self, original: Original, found: Identified) -> Stamp:
         """The instant the file speaks of: what proves it, else the person's word, else how far the data goes."""
         stamp = found.feed.exported_at(original)
-        if stamp is not None and stamp.basis != "data":
+        proven = stamp is not None and _EARLIEST <= stamp.at <= self.now + _AHEAD
+        if stamp is not None and proven and stamp.basis != "data":
             return stamp
         if self.told.exported_at is not None:
             return Stamp(self.told.exported_at, "person")
@@ -186,10 +252,14 @@ class Door:
                 "Import it again with --exported-at and the day of the download, such as --exported-at 2025-06-17.",
                 file=original.name,
             )
-        if stamp.at > self.now + timedelta(days=2):
+        if not proven:
+            where = {"name": "The name of the file", "zip": "The zip file", "data": "The data"}.get(stamp.basis, "It")
+            reaches = "reaches to" if stamp.basis == "data" else "says"
+            lies = "lies ahead" if stamp.at > self.now else "was before any of these services"
             raise NeedsTelling(
-                f"The data reaches to {stamp.at:%Y-%m-%d}, which lies ahead, so nothing tells when it was exported.",
-                "Look at those dates; import it with --exported-at and the day of the download.",
+                f"{where} {reaches} {stamp.at:%Y-%m-%d}, which {lies}, so nothing tells when it was exported.",
+                "Look at those dates and at this computer's clock; import it again with --exported-at and the day of"
+                " the download.",
                 file=original.name,
             )
         return stamp
@@ -214,45 +284,24 @@ class Door:
             )
         return configured[0] if configured else "main"
 
-    def _check_whole(self, original: Original, found: Identified, delivery: Delivery) -> None:
-        """Refuse a file that is not whole or not of the expected shape, before anything of it is in raw."""
-        if isinstance(found.feed.read, Delimited):
-            heading = read_heading(original, found.feed.table(found.feed.read.table), found.feed.read.delimiters)
-            scanned = scan(original.path)
-            refuse_bad_ends(original, scanned, heading)
-            if not scanned.quotes:
-                return
-        task = StageTask(self.lake.root, delivery, delivery.account, self.source_folders, dry=True, path=original.path)
-        stage_delivery(task)
-
-    def _land(self, original: Original, folder: str, digest: str) -> Path:
-        """A copy of the bytes in landing, under a name of ours; the same bytes are landed once a folder."""
-        place = self.lake.landing / folder
-        known = sorted(place.glob(f"*-{digest[:8]}{_safe_suffix(original.name)}")) if place.is_dir() else []
-        if known and objects.hash_file(known[0])[0] == digest:
-            return known[0]
-        stamp = self.now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        final = place / f"{stamp}-{digest[:8]}{_safe_suffix(original.name)}"
-        if original.path.parent == place:
-            return original.path
-        with original.path.open("rb") as file:
-            disk.put(final, iter(lambda: file.read(1 << 20), b""))
-        return final
-
     def _turn_away(self, original: Original, wrong: BedrotError, found: Identified | None) -> Outcome:
-        """Keep a file that was not accepted in landing with the reason; what is private stays out."""
-        outcome = Outcome(
-            original.relative,
-            wrong.verdict,
-            found.feed.name if found else "",
-            sentence=_placed(wrong),
-            do=wrong.do,
-        )
-        if isinstance(wrong, PrivateFile) or not original.size:
+        """Keep a file that was not accepted in landing with the reason.
+
+        What is private stays out, and so does what nobody knows and is larger than 256 MiB, or cannot be read.
+        """
+        outcome = _outcome(original, wrong, found)
+        try:
+            if isinstance(wrong, PrivateFile) or not original.size or not (found or original.size <= WHOLE_BYTES):
+                return outcome
+            digest = read_through(original, self.sources)
+            within = original.path.is_relative_to(self.lake.landing)
+            source = found.source.name if found else "unknown"
+            landed = original.path if within else self.landing.keep(original, source, digest)
+        except PrivateFile as private:
+            return _outcome(original, private, None)
+        except (Refused, OSError):
             return outcome
-        digest = objects.hash_file(original.path)[0]
-        landed = self._land(original, found.source.name if found else "unknown", digest)
-        self.ledger.note_landing(
+        self.landing.note(
             Landed(
                 path=self.lake.relative(landed),
                 sha256=digest,
@@ -266,11 +315,25 @@ class Door:
         )
         return outcome
 
-    def _forget(self, digest: str) -> None:
-        """Drop what landing remembers of the same bytes having been turned away before."""
-        for landed in self.ledger.landings():
-            if landed.sha256 == digest:
-                self.ledger.forget_landing(landed.path)
+
+def _outcome(original: Original, wrong: BedrotError, found: Identified | None) -> Outcome:
+    """The outcome of a file that was not accepted; a name that carries a secret is not repeated."""
+    what = has_secret(f"{original.name}\n{original.relative}") if isinstance(wrong, PrivateFile) else ""
+    shown = f"(a file whose name carries {what})" if what else _shown(original.relative)
+    return Outcome(shown, wrong.verdict, found.feed.name if found else "", sentence=_placed(wrong), do=wrong.do)
+
+
+def _account_name(told: str | None) -> str | None:
+    """The name of an account as a person gave it; Misconfigured for one that no service could have."""
+    if told is None:
+        return None
+    name = told.strip()
+    if not name or len(name) > _ACCOUNT or not name.isprintable():
+        raise Misconfigured(
+            "The name of the account is empty, longer than 200 characters, or holds characters that cannot be seen.",
+            "Write --account and the name as the service shows it.",
+        )
+    return name
 
 
 def _placed(wrong: BedrotError) -> str:
@@ -286,7 +349,6 @@ def _placed(wrong: BedrotError) -> str:
     return f"{place}: {wrong.sentence}" if place else wrong.sentence
 
 
-def _safe_suffix(name: str) -> str:
-    """The ending of a name when it is one that we know, else `.dat`."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if suffix in _SAFE_SUFFIXES else ".dat"
+def _shown(relative: str) -> str:
+    """A relative path for a line of output: what is too long is left out in its middle."""
+    return relative if len(relative) <= _SHOWN else f"{relative[: _SHOWN // 2]}…{relative[-_SHOWN // 2 :]}"

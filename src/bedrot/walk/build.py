@@ -61,7 +61,7 @@ class Build:
         staged, code = defaultdict(list), _code()
         for one in self.inputs.staged:
             staged[one.table].append(one)
-        disk.make_folder(self._spill)
+        disk.make_folder(self.out.spill)
         for table in _tables(self.inputs.sources):
             contents = _contents(self.inputs, staged[table.name])
             definition = _hash(repr(table), self.inputs.decisions.digest, *sorted(map(repr, contents)), code)
@@ -88,14 +88,9 @@ class Build:
         )
         return {**tables, **marts}, findings
 
-    @property
-    def _spill(self) -> Path:
-        """Where the engine puts what memory cannot hold."""
-        return self.out.work / "spill"
-
     def _engine(self) -> duckdb.DuckDBPyConnection:
-        """A fresh engine."""
-        return sql.connect(self._spill, threads=2)
+        """An engine of its own, with names of its own."""
+        return sql.connect(self.out.spill)
 
     def _curate(self, table: Table, contents: Sequence[Content]) -> TableCurated:
         """Law 4 for one table."""
@@ -103,7 +98,7 @@ class Build:
         def merged(key: str) -> Path:
             return self.out.merged_path(table.name, key)
 
-        con = self._engine()
+        con = sql.shared(self.out.spill)
         try:
             return curate_table(con, table, contents, self.inputs.decisions.approved, self.memo, merged)
         finally:

@@ -1,9 +1,9 @@
-"""Compare two published states row for row, lineage columns aside: which tables and partitions differ, and by how much."""
+"""Compare two states row for row, lineage columns aside: which tables and partitions differ, and by how much."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import duckdb
@@ -46,19 +46,55 @@ def compare(one_lake: Lake, one: Snapshot | None, other_lake: Lake, other: Snaps
     if one is None:
         return [Difference(name, "", (0, table.rows), why="nothing was published yet") for name, table in _all(other)]
     found: list[Difference] = []
+    shared = []
     for name in sorted({*one.tables, *other.tables}):
         if name not in one.tables or name not in other.tables:
             where = "in what is published" if name in one.tables else "in what raw gives"
             found.append(Difference(name, "", (0, 0), why=f"the table is only {where}"))
-            continue
-        try:
-            before = _sums(one_lake, one, name)
-        except (Damaged, duckdb.Error) as broken:
-            why = broken.sentence if isinstance(broken, Damaged) else str(broken).splitlines()[0]
-            found.append(Difference(name, "", (0, other.tables[name].rows), why=f"it cannot be read: {why}"))
-            continue
-        found += _differences(other.tables[name], before, _sums(other_lake, other, name))
+        elif one.tables[name].parts or other.tables[name].parts:
+            shared.append(name)
+    before, broken = _read(one_lake, one, shared)
+    after, _ = _read(other_lake, other, [name for name in shared if name in before])
+    for name in shared:
+        if name in broken:
+            why = f"it cannot be read: {broken[name]}"
+            found.append(Difference(name, "", (0, other.tables[name].rows), why=why))
+        else:
+            found += _differences(other.tables[name], before[name], after[name])
     return found
+
+
+def _read(lake: Lake, snapshot: Snapshot, names: Sequence[str]) -> tuple[dict[str, _SumsOf], dict[str, str]]:
+    """Sums of each table, and why a table cannot be read: all in one engine, or one by one where a file is missing."""
+    try:
+        return _read_together(lake, snapshot, names)
+    except Damaged as wrong:
+        if len(names) == 1:
+            return {}, {names[0]: f"{wrong.file}: {wrong.sentence}"}
+    found: dict[str, _SumsOf] = {}
+    broken: dict[str, str] = {}
+    for name in names:
+        sums, why = _read(lake, snapshot, [name])
+        found |= sums
+        broken |= why
+    return found, broken
+
+
+def _read_together(lake: Lake, snapshot: Snapshot, names: Sequence[str]) -> tuple[dict[str, _SumsOf], dict[str, str]]:
+    """The same in one engine; Damaged where a file of any of these tables is missing."""
+    tables = {name: snapshot.tables[name] for name in names}
+    found: dict[str, _SumsOf] = {}
+    broken: dict[str, str] = {}
+    con = open_snapshot(lake, replace(snapshot, tables=tables))
+    try:
+        for name, table in tables.items():
+            try:
+                found[name] = _sums(con, table)
+            except duckdb.Error as wrong:
+                broken[name] = str(wrong).splitlines()[0]
+    finally:
+        con.close()
+    return found, broken
 
 
 def _all(snapshot: Snapshot) -> list[tuple[str, TableState]]:
@@ -66,21 +102,15 @@ def _all(snapshot: Snapshot) -> list[tuple[str, TableState]]:
     return [(name, snapshot.tables[name]) for name in sorted(snapshot.tables) if snapshot.tables[name].rows]
 
 
-def _sums(lake: Lake, snapshot: Snapshot, name: str) -> _SumsOf:
-    """Of each partition of a table: rows, hashes, sums of money. Only that table's files are opened."""
-    table = snapshot.tables[name]
-    alone = Snapshot(snapshot.number, snapshot.previous, {name: table}, {}, snapshot.published_at)
-    content = [column for column, _ in table.columns if not column.startswith("_")]
-    hashes = ", ".join(f"sum(CAST(hash({seed}, {sql.names(content)}) AS HUGEINT))" for seed in _SEEDS)
+def _sums(con: duckdb.DuckDBPyConnection, table: TableState) -> _SumsOf:
+    """Of each partition of a table: rows, hashes, sums of money."""
+    content = sql.names(column for column, _ in table.columns if not column.startswith("_"))
+    hashes = ", ".join(f"sum(CAST(hash({seed}, {content}) AS HUGEINT))" for seed in _SEEDS)
     money = "".join(f", sum({sql.name(column)})" for column in _money(table))
     groups = _groups(table)
-    con = open_snapshot(lake, alone)
-    try:
-        rows = con.execute(
-            f"SELECT {', '.join(groups)}, count(*), {hashes}{money} FROM {view_name(name)} GROUP BY ALL"
-        ).fetchall()
-    finally:
-        con.close()
+    rows = con.execute(
+        f"SELECT {', '.join(groups)}, count(*), {hashes}{money} FROM {view_name(table.name)} GROUP BY ALL"
+    ).fetchall()
     return {tuple(map(str, row[: len(groups)])): row[len(groups) :] for row in rows}
 
 

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 
-def curate_table(
+def curate_table(  # noqa: PLR0917
     con: duckdb.DuckDBPyConnection,
     table: Table,
     contents: Sequence[Content],

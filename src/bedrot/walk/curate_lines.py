@@ -139,16 +139,19 @@ class _Account:
                 proven.append(found)
             else:
                 held.append((identity, found))
-        if any([self._rename(age, found) for found in proven]):
+        known = len(self.identity.aliases)
+        for found in proven:
+            self._rename(age, found)
+        if len(self.identity.aliases) > known:
             return True
         for identity, found in held:
             self._hold(age, identity, found)
         return False
 
-    def _rename(self, age: Age, found: Sequence[Evidence]) -> bool:
-        """Take one renaming; False when it is known."""
+    def _rename(self, age: Age, found: Sequence[Evidence]) -> None:
+        """Take one renaming, unless it is known."""
         if not self.identity.add(alias_of(found)):
-            return False
+            return
         lines = sum(one.lines for one in found)
         self.renamings.append(
             Renaming(
@@ -162,7 +165,6 @@ class _Account:
         )
         for one in found:
             self.renamed[one.partition, age] += one.lines
-        return True
 
     def _hold(self, age: Age, identity: str, found: Sequence[Evidence]) -> None:
         """Hold one renaming: lines that it would count twice stay out until a person approves it."""

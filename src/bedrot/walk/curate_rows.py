@@ -137,7 +137,7 @@ class _Table:
             for index in range(job.base + 1, job.upto + 1):
                 count = found.counts.get((job.number, index), TickCount(change=(Decimal(0),) * len(money)))
                 after = tuple(was + more for was, more in zip(money, count.change, strict=True))
-                self.desk.note("tick", keys[index], self._told(job.chain, index, count, money, after), job.answers)
+                self.desk.note("tick", keys[index], self._told(index, count, money, after), job.answers)
                 money = after
             if job.upto == job.last:
                 yes = sorted(one for one, answer in job.answers.items() if answer)
@@ -152,11 +152,12 @@ class _Table:
                     },
                 }
                 final = self.desk.merged_path(hashed("rows", keys[job.upto], yes))
-                write_merged(self.desk.con, self.desk.table, table, f"_job = {job.number}", self.shape.stored, final)
+                mine = f"{table} WHERE _job = {job.number}"
+                write_merged(self.desk.con, self.desk.table, mine, self.shape.stored, final)
                 self.desk.note("state", keys[job.upto], state, job.answers)
 
     def _told(
-        self, chain: Chain, index: int, count: TickCount, before: tuple[Decimal, ...], after: tuple[Decimal, ...]
+        self, index: int, count: TickCount, before: tuple[Decimal, ...], after: tuple[Decimal, ...]
     ) -> dict[str, Any]:
         """What a tick did, as plain values; the deliveries with holds are named."""
         kind = "stale" if count.stale else "merged" if index else "fresh"

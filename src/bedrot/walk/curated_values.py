@@ -62,7 +62,7 @@ class Verdict:
     """What one delivery did to one partition, in lines, and the sums of its money before and after.
 
     `money` is empty for `fresh` and `same`: what a fresh partition holds is in the accounts of its staging.
-    `vanished` counts lines that this delivery is the first to lack; `renamed` lines whose spelling a newer file changed.
+    `vanished` counts lines that this delivery is the first to lack; `renamed` lines that it writes differently.
     """
 
     table: str

@@ -1,6 +1,6 @@
 """Law 4 for line items: what a newer content does to an older state, for all partitions of a batch at once.
 
-Per key: only in the older → kept; only in the newer → added; in both → lines equal at the coarser scale of money are one
+Per key: only in the older → kept; only in the newer → added; in both → lines equal at the coarser money scale are one
 (the finer decimals stay), others are restated by the newer if it has at least as many lines of that key, else held.
 """
 

@@ -1,4 +1,4 @@
-"""Law 4 for dated series: per column the newest value that is not null, and a provisional row never over a final one."""
+"""Law 4 for dated series: per column the newest value that is not null; a provisional row never over a final one."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ def fold_series(job: RowFold) -> dict[tuple[int, int], TickCount]:
 def states(con: duckdb.DuckDBPyConnection, shape: RowShape, source: str, window: str, values: dict[str, str]) -> None:
     """Fill rows_states: the rows of `source` with what holds after each, and the lineage of its last change.
 
-    `values` gives the SQL of each value column over `window`; `_changed` marks a change, `_first` a new row, and was_0 …
-    hold the money before.
+    `values` gives the SQL of each value column over `window`; `_changed` marks a change, `_first` a new row, and
+    was_0 … hold the money before.
     """
     told = ", ".join(f"{values[one]} AS {sql.name(one)}" for one in shape.values)
     replaced = f"REPLACE ({told})" if told else ""

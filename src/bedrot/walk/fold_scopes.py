@@ -159,7 +159,7 @@ def _cover(job: RowFold) -> None:
     for i, one in enumerate(shape.scope):
         own, over = sql.name(one), "OVER (PARTITION BY _job, _tick)"
         single = (
-            f"min({own}) {over} IS NOT DISTINCT FROM max({own}) {over} AND count({own}) {over} IN (0, count(*) {over})"  # noqa: E501
+            f"min({own}) {over} IS NOT DISTINCT FROM max({own}) {over} AND count({own}) {over} IN (0, count(*) {over})"
         )
         always = "TRUE" if shape.table.field(one).values else single
         facets += f", {always} AS narrow_{i}, CASE WHEN {always} THEN {own} END AS facet_{i}"

@@ -169,39 +169,40 @@ def find_evidence(
 
 
 def _changed(con: duckdb.DuckDBPyConnection, shape: LineShape, column: str, older: str, newer: str) -> bool:
-    """Fill fold_gone and fold_come with the values of a column by partition and day; False when nothing can pair."""
-    day = sql.name(shape.day)
+    """Whether a value of a column has come on a day, and one is gone; then fold_gone and fold_come list them."""
 
     def values(table: str) -> str:
-        return f"(SELECT DISTINCT t._partition AS p, t.{day} AS d, {shape.value(column, 't')} AS v FROM {table} t)"
+        return (
+            f"SELECT DISTINCT t._partition AS p, t.{sql.name(shape.day)} AS d, {shape.value(column, 't')} AS v"
+            f" FROM {table} t"
+        )
 
-    con.execute(f"CREATE OR REPLACE TEMP TABLE fold_said AS SELECT * FROM {values(newer)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE fold_had AS SELECT * FROM {values(older)}")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE fold_come AS SELECT n.* FROM fold_said n ANTI JOIN fold_had o"
-        " ON n.p = o.p AND n.d = o.d AND n.v = o.v"
+    sides = (
+        f"WITH had AS MATERIALIZED ({values(older)}), said AS MATERIALIZED ({values(newer)}),"
+        " come AS MATERIALIZED (SELECT * FROM said ANTI JOIN had USING (p, d, v)),"
+        " gone AS (SELECT had.* FROM had SEMI JOIN come USING (p, d) ANTI JOIN said USING (p, d, v))"
     )
+    # In one statement, because nothing has changed most of the time.
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE fold_gone AS SELECT o.* FROM fold_had o"
-        " SEMI JOIN fold_come c ON c.p = o.p AND c.d = o.d"
-        " ANTI JOIN fold_said n ON n.p = o.p AND n.d = o.d AND n.v = o.v"
+        f"CREATE OR REPLACE TEMP TABLE fold_changed AS {sides}"
+        " SELECT *, TRUE AS gone FROM gone UNION ALL SELECT *, FALSE FROM come WHERE (SELECT count(*) FROM gone) > 0"
     )
-    return bool(con.execute("SELECT count(*) FROM fold_gone").fetchall()[0][0])
+    return bool(con.execute("SELECT count(*) FROM fold_changed").fetchall()[0][0])
 
 
 def _compare(shape: LineShape, column: str, older: str, newer: str, scales: Sequence[int]) -> str:
     """SQL: for each partition and pair, in how many keys without the column the lines are equal."""
     rest = shape.without(column)
 
-    def side(table: str, changed: str) -> str:
+    def side(table: str, gone: str) -> str:
         lists = ", ".join(
             f"count(t.{sql.name(one)}) AS n_{i}, list_sort(list(t.{sql.name(one)})) AS l_{i}"
             for i, one in enumerate(shape.measures)
         )
         return (
             f"(SELECT x.v, {sql.names(rest, 't.')}, count(*) AS n, min(t._scale) AS s,"
-            f" min(t.{sql.name(column)}) AS shown{', ' if lists else ''}{lists} FROM {table} t JOIN {changed} x"
-            f" ON x.p = t._partition AND x.d = t.{sql.name(shape.day)} AND x.v = {shape.value(column, 't')}"
+            f" min(t.{sql.name(column)}) AS shown{', ' if lists else ''}{lists} FROM {table} t JOIN fold_changed x"
+            f" ON x.gone = {gone} AND x.p = t._partition AND x.d = t.{sql.name(shape.day)} AND x.v = {shape.value(column, 't')}"
             f" GROUP BY x.v, {sql.names(rest, 't.')})"
         )
 
@@ -209,7 +210,7 @@ def _compare(shape: LineShape, column: str, older: str, newer: str, scales: Sequ
         "SELECT _partition, gone, come, count(*) FILTER (equal), count(*), coalesce(sum(n) FILTER (equal), 0),"
         " min(gone_shown), min(come_shown) FROM (SELECT o._partition, o.v AS gone, n.v AS come, o.n,"
         f" o.shown AS gone_shown, n.shown AS come_shown, {_equal(shape, scales)} AS equal, {_told(shape)} AS told"
-        f" FROM {side(older, 'fold_gone')} o JOIN {side(newer, 'fold_come')} n ON {same(rest, 'o', 'n')})"
+        f" FROM {side(older, 'TRUE')} o JOIN {side(newer, 'FALSE')} n ON {same(rest, 'o', 'n')})"
         " WHERE told GROUP BY _partition, gone, come"
     )
 

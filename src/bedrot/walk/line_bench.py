@@ -131,8 +131,8 @@ class LineBench:
         """Write the kept rows of a partition to their file."""
         key, table = self._kept[partition]
         if key == state.key:
-            where = f"_partition = {sql.text(partition)}"
-            write_merged(self.desk.con, self.desk.table, table, where, self.shape.stored, state.piece.path)
+            rows = f"{table} WHERE _partition = {sql.text(partition)}"
+            write_merged(self.desk.con, self.desk.table, rows, self.shape.stored, state.piece.path)
 
     def said(self, job: Job) -> set[tuple[str, ...]]:
         """The keys, as texts, that the contents of a tick have lines of."""

@@ -12,14 +12,12 @@ from bedrot.contract import Table
 from bedrot.lake import disk
 
 
-def write_merged(
-    con: duckdb.DuckDBPyConnection, table: Table, source: str, where: str, columns: Sequence[str], final: Path
-) -> None:
-    """Write the rows of `source` for which the SQL `where` holds; a file of that name is kept as it is."""
+def write_merged(con: duckdb.DuckDBPyConnection, table: Table, rows: str, columns: Sequence[str], final: Path) -> None:
+    """Write the rows that stand behind `rows` (SQL: a table and a condition); a file of that name is kept as it is."""
     order = sql.names(("account", *table.key, "_delivery", "_line"))
     tmp = disk.temporary(final)
     con.execute(
-        f"COPY (SELECT {sql.names(columns)} FROM {source} WHERE {where} ORDER BY {order})"
+        f"COPY (SELECT {sql.names(columns)} FROM {rows} ORDER BY {order})"
         f" TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
     )
     disk.publish(tmp, final)

@@ -79,10 +79,10 @@ class Rebuilt:
         return not (self.differences or self.failed)
 
 
-def rebuild(walk: Walk, now: datetime | None = None) -> Rebuilt:
+def rebuild(walk: Walk, now: datetime) -> Rebuilt:
     """Make everything below raw anew; where it differs from what is published, publish it as a new snapshot.
 
-    The caller holds the writer's lock. Nothing is published where a raw object is damaged or a delivery fails.
+    The caller holds the writer's lock; `now` is the instant of publishing. Nothing is published where a raw object is damaged or a delivery fails.
     """
     disk.sweep(walk.lake.root)
     walk.ledger.catch_up(walk.lake)
@@ -98,7 +98,7 @@ def rebuild(walk: Walk, now: datetime | None = None) -> Rebuilt:
         done.healed = _bring(anew.lake, walk.lake, before)
         _note(walk, anew.staged)
         inputs = replace(walk.inputs(), staged=anew.staged)
-        if before is None or done.differences or before.inputs.get("key") != key_of(inputs):
+        if before is None or done.differences:
             told = {"key": key_of(inputs), "findings": write_findings(walk.lake, anew.findings)}
             write_snapshot(
                 walk.lake,
@@ -107,9 +107,8 @@ def rebuild(walk: Walk, now: datetime | None = None) -> Rebuilt:
                     previous=done.number,
                     tables=anew.tables,
                     inputs=told,
-                    published_at=now or datetime.now(UTC),
+                    published_at=now,
                     version=bedrot.__version__,
-                    notes={"by": "rebuild"},
                 ),
             )
             done.number, done.published = done.number + 1, True
@@ -132,7 +131,7 @@ def made_anew(walk: Walk) -> Iterator[Anew]:
 
 
 def _stage_all(walk: Walk, scratch: Lake) -> tuple[list[Staged], list[str]]:
-    """Every delivery that counts, staged anew from a raw object whose hash holds; and a sentence for each that fails."""
+    """Every delivery that counts, staged anew from a raw object whose hash holds; a sentence for each that fails."""
     feeds = {feed.name for source in walk.sources for feed in source.feeds}
     decisions = walk.ledger.decisions()
     tasks = [
@@ -141,7 +140,6 @@ def _stage_all(walk: Walk, scratch: Lake) -> tuple[list[Staged], list[str]]:
             one,
             decisions.account_of(one),
             walk.folders,
-            threads=1,
             path=walk.lake.object_path(one.object),
         )
         for one in walk.ledger.deliveries()

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -181,8 +181,7 @@ def _missing(walk: Walk) -> list[StageTask]:
         feed, code = feeds[delivery.feed]
         if any(marks.get((delivery.id, table.name)) != fingerprint(task, table, code) for table in feed.tables):
             tasks.append(task)
-    threads = 2 if min(walk.workers, len(tasks)) == 1 else 1
-    return [replace(task, threads=threads) for task in tasks]
+    return tasks
 
 
 def summary_json(summary: Summary) -> str:

@@ -39,17 +39,12 @@ LINEAGE = (("_delivery", "VARCHAR"), ("_line", "BIGINT"), ("_locator", "VARCHAR"
 
 @dataclass(frozen=True)
 class StageTask:
-    """All that the staging of one delivery depends on. `dry`: look and count, write nothing.
-
-    `path` is where the bytes are when they are not in raw yet.
-    """
+    """All that the staging of one delivery depends on; `path`: where its bytes are, when not in raw below `root`."""
 
     root: Path
     delivery: Delivery
     account: str
     source_folders: tuple[Path, ...]
-    threads: int = 2
-    dry: bool = False
     path: Path | None = None
 
 
@@ -75,7 +70,7 @@ def stage_delivery(task: StageTask) -> list[Staged]:
     original = Original(path, delivery.name, delivery.relative, delivery.member_time)
     disk.make_folder(lake.work)
     work = Path(tempfile.mkdtemp(prefix="stage-", dir=lake.work))
-    con = sql.connect(work, task.threads)
+    con = sql.shared(lake.spill)
     try:
         job = _Job(con, task, work, feed, code)
         if isinstance(feed.read, Delimited):
@@ -141,8 +136,6 @@ def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     job.con.execute(f"COPY ({_judged_sql(job, table, text)}) TO {sql.text(loose.as_posix())} (COMPRESSION lz4)")
     judged = f"read_parquet({sql.text(loose.as_posix())})"
     staged = _accounts(job, table, text, judged, mark)
-    if job.task.dry:
-        return staged
     final = lake.staged_path(table.name, delivery.id, mark)
     _copy(job.con, _good_sql(job, table, text, judged), final)
     if staged.rejected:

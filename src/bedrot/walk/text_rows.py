@@ -40,6 +40,29 @@ class TextRows:
     notes: tuple[str, ...] = ()
 
 
+def check_whole(feed: Feed, original: Original, facts: Facts, work: Path) -> None:
+    """Look through a whole file with the reader that will stage it; writes into `work` only.
+
+    Raises Refused when it is cut off, not of the expected shape, or shows other records than its reader finds.
+    """
+    if isinstance(feed.read, Delimited):
+        heading = text_lines.read_heading(original, feed.table(feed.read.table), feed.read.delimiters)
+        found = text_lines.scan(original.path)
+        text_lines.refuse_bad_ends(original, found, heading)
+        text_lines.prepare(original, heading, found, work)
+        return
+    counts = Counter(row.table for row in read_rows(feed, original, facts))
+    census = feed.census(original) if feed.census else counts
+    for table in feed.tables:
+        if census.get(table.name, 0) != counts[table.name]:
+            raise Refused(
+                f"{census.get(table.name, 0):,} records for {table.name} are in the file, but its reader finds"
+                f" {counts[table.name]:,}; nothing was taken.",
+                "Download it again; if that does not help, report it.",
+                file=original.name,
+            )
+
+
 def from_lines(
     con: duckdb.DuckDBPyConnection, reader: Delimited, table: Table, original: Original, work: Path
 ) -> TextRows:

@@ -1,0 +1,205 @@
+"""Verify: is the lake what it says it is? Each breach is one sentence, with what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bedrot.errors import BedrotError, Damaged
+from bedrot.lake import objects, snapshot
+from bedrot.lake.decisions import Decision, Decisions, read_decision_file
+from bedrot.lake.deliveries import Delivery, delivery_id, read_manifest_file, read_sightings_file, sealed_files
+from bedrot.lake.ledger import Ledger, Staged
+from bedrot.lake.snapshot import Snapshot
+from bedrot.lake.zones import Lake
+from bedrot.walk import archive
+from bedrot.walk.bundle import read_bundle, read_manifest
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+_REBUILD = "Run `bedrot rebuild`: staging and curated are made anew from raw."
+_LEDGER = "Run `bedrot rebuild --ledger`: the ledger is made anew from raw."
+_OBJECT = "Import the original file again, or bring it back from a backup: the same bytes heal it."
+_BACKUP = "Bring it back from a backup of the lake."
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A law that does not hold: its number in the list of laws (0: none of them), what is wrong, what to do."""
+
+    law: int
+    what: str
+    do: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What raw says: deliveries and decisions whose files are whole."""
+
+    deliveries: list[Delivery]
+    decisions: Decisions
+
+
+def verify(lake: Lake, ledger: Ledger) -> Iterator[Breach]:
+    """Every breach of what can be seen without reading any file's rows: raw hashed, facts, records and files whole."""
+    deliveries, broken = _read(sealed_files(lake.deliveries), read_manifest_file)
+    yield from broken
+    decisions, broken = _read(sealed_files(lake.decisions), read_decision_file)
+    yield from broken
+    yield from _read(sealed_files(lake.sightings), read_sightings_file)[1]
+    facts = Facts(deliveries, Decisions(decisions))
+    yield from _check_objects(lake, facts)
+    yield from _check_deliveries(facts)
+    yield from _check_ledger(ledger, facts)
+    yield from _check_staged(lake, ledger.staged(), facts)
+    yield from _check_snapshots(lake)
+    yield from _check_bundles(lake, deep=False)
+
+
+def _read(paths: Iterable[Path], read: Any) -> tuple[list[Any], list[Breach]]:
+    """The facts in these files, and a breach for each that is not whole."""
+    found, broken = [], []
+    for path in paths:
+        try:
+            found.append(read(path))
+        except (Damaged, KeyError, TypeError, ValueError) as wrong:
+            said = wrong.sentence if isinstance(wrong, Damaged) else "It does not hold what its kind of file does."
+            broken.append(Breach(1, f"raw/{path.parent.name}/{path.name}: {said}", _BACKUP))
+    return found, broken
+
+
+def _check_objects(lake: Lake, facts: Facts) -> Iterator[Breach]:
+    """Law 1: names equal hashes, nothing is missing, and nothing else lies among the objects."""
+    purged = _purged(facts)
+    seen = set()
+    for path in sorted(one for one in lake.objects.rglob("*") if one.is_file()):
+        if path.name.startswith(".tmp-"):
+            continue
+        if not _NAME.fullmatch(path.name) or path != lake.object_path(path.name):
+            yield Breach(1, f"{lake.relative(path)} is not an object of this lake.", "Move it out, and import it.")
+            continue
+        seen.add(path.name)
+        if objects.hash_file(path)[0] != path.name:
+            yield Breach(1, f"{lake.relative(path)} has other bytes than its name says.{_known(facts, path)}", _OBJECT)
+    for one in facts.deliveries:
+        if one.object not in seen and one.object not in purged:
+            what = f"The object {one.object[:12]} of {one.name} (delivery {one.id[:8]}) is missing."
+            yield Breach(1, what, _OBJECT)
+
+
+def _known(facts: Facts, path: Path) -> str:
+    """The names under which an object was delivered, as a sentence."""
+    names = sorted({one.name for one in facts.deliveries if one.object == path.name})
+    return f" It was given as {', '.join(names)}." if names else ""
+
+
+def _purged(facts: Facts) -> set[str]:
+    """Objects of which every delivery was purged."""
+    gone = {one.target for one in facts.decisions if one.kind == "purge"}
+    kept = {one.object for one in facts.deliveries if one.id not in gone}
+    return {one.object for one in facts.deliveries if one.id in gone} - kept
+
+
+def _check_deliveries(facts: Facts) -> Iterator[Breach]:
+    """A delivery's name is the hash of what makes it itself; a decision about deliveries names one that is there."""
+    known = {one.id for one in facts.deliveries}
+    for one in facts.deliveries:
+        if one.id != delivery_id(one.object, one.feed, one.account, one.exported_at, one.window):
+            yield Breach(1, f"The manifest {one.id} does not say what its name was made of.", _BACKUP)
+    for told in facts.decisions:
+        if told.kind != "approve" and told.target not in known:
+            what = f"The decision {told.id} is about the delivery {told.target[:8]}, which is not there."
+            yield Breach(1, what, _BACKUP)
+
+
+def _check_ledger(ledger: Ledger, facts: Facts) -> Iterator[Breach]:
+    """Law 2: the ledger is whole, and says what raw says."""
+    try:
+        ledger.check()
+    except Damaged as wrong:
+        yield Breach(2, str(wrong), _LEDGER)
+        return
+    theirs: dict[str, Delivery | Decision] = {one.id: one for one in ledger.deliveries()}
+    theirs |= {one.id: one for one in ledger.decisions()}
+    ours: dict[str, Delivery | Decision] = {one.id: one for one in facts.deliveries}
+    ours |= {one.id: one for one in facts.decisions}
+    for key in sorted(theirs.keys() - ours.keys()):
+        yield Breach(2, f"The ledger knows {key}, of which raw has no whole file.", _BACKUP)
+    for key in sorted(ours.keys() & theirs.keys()):
+        if ours[key] != theirs[key]:
+            yield Breach(2, f"The ledger says other things of {key} than raw does.", _LEDGER)
+
+
+def _check_staged(lake: Lake, staged: Iterable[Staged], facts: Facts) -> Iterator[Breach]:
+    """Law 3 as it was accounted for, and the staged files there."""
+    names = {one.id: one.name for one in facts.deliveries}
+    for one in staged:
+        name = f"{names.get(one.delivery, one.delivery)} ({one.table})"
+        for path in filter(None, (one.path, one.rejects_path)):
+            if not lake.absolute(path).is_file():
+                yield Breach(5, f"{name}: its staged file {path} is missing.", _REBUILD)
+        yield from (Breach(3, f"{name}: {what}", _REBUILD) for what in unaccounted(one))
+
+
+def unaccounted(staged: Staged) -> Iterator[str]:
+    """What a staged table does not account for, as sentences; nothing where law 3 holds."""
+    ignored = sum(staged.ignored.values())
+    if staged.records != staged.rows + staged.rejected + ignored:
+        yield (
+            f"{staged.records:,} records stand in the file, {staged.rows:,} are staged, {staged.rejected:,} rejected"
+            f" and {ignored:,} ignored."
+        )
+    for column, sums in staged.money.items():
+        if Decimal(sums["file"]) != Decimal(sums["staged"]) + Decimal(sums["rejected"]):
+            yield f"{column}: {sums['file']} in the file is not {sums['staged']} staged + {sums['rejected']} rejected."
+
+
+def _check_snapshots(lake: Lake) -> Iterator[Breach]:
+    """Law 9: the pointer leads to a whole record, and every snapshot at hand has all its files."""
+    try:
+        snapshot.current_number(lake)
+    except Damaged as wrong:
+        yield Breach(9, str(wrong), _REBUILD)
+    for number in snapshot.numbers(lake):
+        try:
+            found = snapshot.load(lake, number)
+        except Damaged as wrong:
+            yield Breach(9, f"Snapshot {number}: {wrong.sentence}", _REBUILD)
+            continue
+        for path in sorted(archive.named_by(found)):
+            if not lake.absolute(path).is_file():
+                yield Breach(9, f"Snapshot {number} names {path}, which is missing.", _REBUILD)
+
+
+def check_published(lake: Lake) -> Iterator[Breach]:
+    """Law 9, looking into files: every published file has the bytes that its snapshot's record names."""
+    hashes: dict[str, tuple[int, str]] = {}
+    for number in snapshot.numbers(lake):
+        hashes |= {path: (number, sha256) for path, sha256 in _hashed(lake, number)}
+    for path, (number, sha256) in sorted(hashes.items()):
+        if lake.absolute(path).is_file() and objects.hash_file(lake.absolute(path))[0] != sha256:
+            yield Breach(
+                9, f"Snapshot {number} names {path}, whose bytes are other ones than were published.", _REBUILD
+            )
+    yield from _check_bundles(lake, deep=True)
+
+
+def _hashed(lake: Lake, number: int) -> list[tuple[str, str]]:
+    """Path and hash of the parts of a snapshot that name one; none where the record is not whole."""
+    try:
+        found: Snapshot = snapshot.load(lake, number)
+    except BedrotError:
+        return []
+    return [(part.path, part.sha256) for table in found.tables.values() for part in table.parts if part.sha256]
+
+
+def _check_bundles(lake: Lake, *, deep: bool) -> Iterator[Breach]:
+    """Every bundle of the archive lists what it holds; with `deep` it holds exactly that."""
+    for path in archive.bundles(lake):
+        try:
+            (read_bundle if deep else read_manifest)(path)
+        except Damaged as wrong:
+            yield Breach(9, f"{lake.relative(path)}: {wrong.sentence}", _BACKUP)

@@ -1,0 +1,151 @@
+"""One fault in the story, and everything that must hold behind it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import crash_check
+from crash_harness import STEPS, Ended, Fault, Story, say
+
+KILLS = ("before", "after", "torn")
+ERRORS = (
+    ("errno", errno.EIO, False), ("errno", errno.ENOSPC, False), ("errno", errno.EIO, True),
+    ("errno", errno.ENOSPC, True),
+)  # fmt: skip
+_PUBLISH = ("/curated/_snapshots", "/curated/_findings", "/curated/CURRENT")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A fault in one step of the story."""
+
+    step: str
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.fault}"
+
+
+@dataclass
+class Tally:
+    """What became of points."""
+
+    points: int = 0
+    reached: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+    met: set[str] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+
+    def say(self, what: str) -> None:
+        """One line with the counts, and each violation."""
+        say(f"{what}: points={self.points} reached={self.reached} violations={len(self.wrong)} ended={dict(self.ended)}")
+        for one in self.wrong:
+            say(f"  {one}")
+
+
+def is_publish(call: tuple[int, str, str]) -> bool:
+    """Whether a call belongs to the publication of a snapshot: record, findings, pointer."""
+    path = call[2]
+    return path.startswith(_PUBLISH) or (path.startswith("/curated/.tmp-") and path.endswith("CURRENT"))
+
+
+def kills(story: Story, step: str, calls: Iterable[tuple[int, str, str]], chance: Random) -> list[Point]:
+    """A kill at each of the calls: before it, behind it, or (a write) in the middle of it."""
+    return [
+        Point(step, Fault(number, chance.choice(KILLS if call == "write" else KILLS[:2]))) for number, call, _ in calls
+    ]
+
+
+def errors(step: str, calls: Iterable[tuple[int, str, str]], chance: Random) -> list[Point]:
+    """A refusal by the disk at each of the calls: EIO or ENOSPC, once or from then on."""
+    return [Point(step, Fault(number, *chance.choice(ERRORS))) for number, _, _ in calls]
+
+
+def some(calls: Sequence[tuple[int, str, str]], count: int, chance: Random) -> list[tuple[int, str, str]]:
+    """A sample of calls, in their order."""
+    return sorted(chance.sample(calls, min(count, len(calls))))
+
+
+def strike(story: Story, point: Point, variant: str = "") -> tuple[Ended, list[str]]:
+    """Live the story from a step on with one fault in that step; how that step ended, and what is wrong then."""
+    lake = story.copy(point.step)
+    wrong: list[str] = []
+    try:
+        ended = story.nursery.run(lake, story.command(point.step), point.fault, variant)
+        wrong += now(story, point, lake, ended)
+        again = [story.nursery.run(lake, story.command(one), variant=variant) for one in _from(point.step)]
+        wrong += converged(story, point.step, lake, again)
+        wrong += crash_check.lost(lake, ended.out, story.files)
+    except AssertionError as broken:
+        wrong.append(str(broken))
+    finally:
+        story.drop(lake)
+    return ended, [f"{point} ({ended.hit(point.fault)}): {one}" for one in wrong]
+
+
+def _from(step: str) -> tuple[str, ...]:
+    return STEPS[STEPS.index(step) :]
+
+
+def now(story: Story, point: Point, lake: Path, ended: Ended) -> list[str]:
+    """What is wrong just behind the fault, before anything is run again."""
+    wrong = crash_check.torn(lake) + crash_check.without_object(lake)
+    wrong += crash_check.lost(lake, ended.out, story.files)
+    seen = crash_check.rows(lake)
+    if seen != story.before and not (point.step == "run" and seen == story.after):
+        wrong.append(f"readers see a state that was never published: {crash_check.apart(seen, story.before)}")
+    if point.fault.mode == "errno":
+        wrong += refused(story, point, ended, whole=seen == story.after)
+    elif ended.code not in (-9, story.stages[point.step].ended.code):
+        wrong.append(f"it ended with {ended.code}: {ended.err}")
+    return wrong
+
+
+def refused(story: Story, point: Point, ended: Ended, *, whole: bool) -> list[str]:
+    """What is wrong with how a command took the disk's refusal: it says so and fails, or nothing is missing."""
+    if ended.code == story.stages[point.step].ended.code:
+        return [] if point.step != "run" or whole else ["it says that all is well, and its result is not there"]
+    if ended.code != 2:
+        return [f"it ended with {ended.code}: {ended.out}{ended.err}"]
+    if "mistake of the program" in ended.err:
+        return [f"the disk's refusal is called a mistake of the program: {ended.err.strip()}"]
+    reason = os.strerror(point.fault.code).lower()
+    words = ("disk", "ledger", reason, "locked")
+    return [] if any(word in ended.err.lower() for word in words) else [f"the disk is not named: {ended.err.strip()}"]
+
+
+def converged(story: Story, step: str, lake: Path, again: Sequence[Ended]) -> list[str]:
+    """What is wrong behind a plain re-run of the commands from a step on."""
+    wrong = crash_check.torn(lake) + crash_check.without_object(lake) + crash_check.leftovers(lake)
+    for name, ended in zip(_from(step), again, strict=True):
+        if ended.code != story.stages[name].ended.code:
+            wrong.append(f"{name} again ended with {ended.code}: {ended.out}{ended.err}")
+        if name == "import":
+            wrong += crash_check.lost(lake, ended.out.replace("repeat  ", "accepted"), story.files)
+    if apart := crash_check.apart(crash_check.rows(lake), story.after):
+        wrong.append(f"not the rows of an undisturbed run: {apart}")
+    if crash_check.facts(lake) != crash_check.facts(story.last):
+        wrong.append(f"the ledger says {crash_check.facts(lake)} instead of {crash_check.facts(story.last)}")
+    return wrong
+
+
+def strike_all(story: Story, points: Sequence[Point], variant: str = "", hands: int = 1) -> Tally:
+    """All points, so many at a time."""
+    tally = Tally()
+    with ThreadPoolExecutor(hands) as pool:
+        for point, (ended, wrong) in zip(
+            points, pool.map(lambda one: strike(story, one, variant), points), strict=True
+        ):
+            tally.points += 1
+            tally.reached += len(ended.calls) >= point.fault.at
+            tally.ended[str(ended.code)] += 1
+            tally.met.add(f"{point.step} {ended.hit(point.fault)}")
+            tally.wrong += wrong
+    return tally
