@@ -6,13 +6,13 @@ import ast
 import re
 from pathlib import Path
 
-import conventions
 import pytest
-from conventions import MAY_NAME_SOURCES, MAY_READ_CLOCK, MAY_WRITE, RULES, breaches
 
 import bedrot
+import conventions
 from bedrot.marts.interfaces import INTERFACES
 from bedrot.sources import find_sources
+from conventions import MAY_NAME_SOURCES, MAY_READ_CLOCK, MAY_WRITE, RULES, breaches
 
 PACKAGE = Path(bedrot.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ MORE_PLANTED = (
     ("layers", "sources/one/read.py", "from bedrot import lake\n"),
     ("clock_and_chance", "marts/parts.py", "from datetime import UTC, datetime\nAT = datetime.now(UTC)\n"),
     ("clock_and_chance", "walk/fold.py", "QUERY = 'SELECT current_date'\n"),
-    ("sql_of_input", "tell/why.py", "def f(con, table):\n    query = f'SELECT * FROM {table.name}'\n    con.execute(query)\n"),
+    ("sql_of_input", "tell/why.py", "def f(con, t):\n    query = f'SELECT * FROM {t.name}'\n    con.execute(query)\n"),
     ("sql_of_input", "tell/why.py", "def f(con, x):\n    con.execute('SELECT {}'.format(x))\n"),
     ("sql_of_input", "tell/why.py", "def f(con, x):\n    con.execute('SELECT %s' % x)\n"),
     ("docstrings", "walk/run.py", "x = 1\n"),
@@ -106,8 +106,8 @@ def _names(text: str, words: list[str]) -> list[str]:
 
 
 def _words(source: str, title: str) -> list[str]:
-    """What names a source: its name, save where that is an interface's too, and its title."""
-    return [word for word in {source, title.lower()} if word not in INTERFACES]
+    """What names a source: its name and its title; nothing for one that is named like an interface, as words go."""
+    return [] if source in INTERFACES else sorted({source, title.lower()})
 
 
 def test_a_source_is_named_in_its_own_folder_only() -> None:
@@ -140,7 +140,9 @@ def test_each_mart_says_what_it_is() -> None:
 
 FOREIGN = {
     "a path of one machine": re.compile(r"(?<![\w.~-])/(?:home|Users|root|work)/\w|[A-Z]:\\\\?Users"),
-    "a host of a registry": re.compile(r"pypi\.org|pythonhosted|artifactory|index-url|extra-index|nexus\.", re.I),
+    "a host of a registry": re.compile(
+        r"pypi\.org|pythonhosted|artifactory|index-url|extra-index|nexus\.", re.IGNORECASE
+    ),
 }
 
 

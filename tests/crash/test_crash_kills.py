@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from crash_harness import STEPS, Story, chances
+from crash_harness import STEPS, Fault, Story, chances
 from crash_points import ERRORS, KILLS, Point, Tally, errors, is_publish, kills, some, strike_all
-from crash_harness import Fault
+
 
 CHUNKS = 6
 

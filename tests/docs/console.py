@@ -1,7 +1,8 @@
-"""Runs the ```console blocks of a page and compares what they show: `python tests/docs/console.py PAGE…` writes it anew.
+"""Runs the ```console blocks of a page; `python tests/docs/console.py PAGE…` writes their outputs anew.
 
 A line that begins with `$ ` is a command; what follows is its output. `cd` moves on. A page's blocks run one after
-another in a copy of the project's folder that holds the samples of the sources only. An output line `…` stands for any lines.
+another in a copy of the project's folder that holds the samples of the sources only. An output line `…` stands for
+any lines.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class Console:
             telling.pop(name, None)
         done = subprocess.run(
             [sys.executable, "-m", "bedrot", *words[1:]],
-            cwd=self.place, env=telling, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
+            cwd=self.place, env=telling, encoding="utf-8", check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         lines = [self._stable(line) for line in done.stdout.splitlines()]
         return [*lines, f"(exit code {done.returncode})"] if done.returncode else lines

@@ -97,7 +97,7 @@ class Label:
         """Walk what is new."""
         return run(self.walk, NOW)
 
-    def rows(self) -> dict[str, Counter[tuple[object, ...]]]:
+    def rows(self) -> dict[str, Counter[str]]:
         """All rows of all published tables, lineage and all."""
         snapshot = current(self.lake)
         assert snapshot is not None
@@ -112,12 +112,12 @@ class Label:
         return total
 
 
-def rows_of(lake: Lake, snapshot: Snapshot) -> dict[str, Counter[tuple[object, ...]]]:
+def rows_of(lake: Lake, snapshot: Snapshot) -> dict[str, Counter[str]]:
     """All rows of all tables of a snapshot, as multisets."""
     con = open_snapshot(lake, snapshot)
     try:
         return {
-            name: Counter(con.execute(f"SELECT * FROM {view_name(name)}").fetchall())
+            name: Counter(map(repr, con.execute(f"SELECT * FROM {view_name(name)}").fetchall()))
             for name in sorted(snapshot.tables)
         }
     finally:

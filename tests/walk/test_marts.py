@@ -163,7 +163,7 @@ def line(month: str = "2025-03", **more: Any) -> dict[str, Any]:
 
 def many_lines(count: int, seed: int = 1) -> list[dict[str, Any]]:
     """Line items over several months, stores, titles and signs."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     return [
         line(
             f"2025-{chance.randrange(1, 7):02d}",
@@ -218,7 +218,7 @@ def test_files_have_the_columns_of_the_header(home: Home) -> None:
         (('partition = "whole"', 'partition = "weekly"'), "unknown partition 'weekly'"),
         (('partition = "whole"', 'partition = "aligned"'), "must read exactly one table"),
         (("trace = [", "untold = ["), "no way from a row to its line"),
-        (("FROM names\n", "FROM name s\n"), "cannot be read|does not exist"),
+        (("GROUP BY isrc, upc", "GROUP isrc, upc"), "cannot be read"),
     ],
 )
 def test_a_wrong_header_is_named(change: tuple[str, str], sentence: str) -> None:
@@ -227,10 +227,6 @@ def test_a_wrong_header_is_named(change: tuple[str, str], sentence: str) -> None
     with duckdb.connect() as con:
         con.execute(macros())
         assert parse_mart("fine", text, {}, con).inputs == ("catalogue", "names", "names_shown")
-        if change[0].startswith("FROM"):
-            mart = parse_mart("wrong", text.replace("FROM names\n", "FROM nowhere\n"), {}, con)
-            assert "nowhere" in mart.inputs
-            return
         with pytest.raises(Defect, match=sentence):
             parse_mart("wrong", text.replace(*change), {}, con)
 
@@ -374,7 +370,7 @@ def rate(money: Decimal, units: int) -> Decimal:
 
 
 def test_rates_are_rounded_as_decimals_and_not_as_doubles() -> None:
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311
     cases = [(Decimal(n).scaleb(-18), u) for n, u in [(10**9 // 2, 1), (-(10**9) // 2, 1), (10**9 // 2 - 1, 1), (1, 3)]]
     cases += [
         (Decimal(chance.randrange(-(10**33), 10**33)).scaleb(-18), chance.randrange(1, 10**9)) for _ in range(500)
@@ -441,17 +437,17 @@ def test_untouched_partitions_keep_their_file_and_incremental_equals_full(home: 
     assert moved == {"alpha/main/2025-04", "alpha/main/2025-08"}
     months = {part.partition: part for part in before["royalties_monthly"].parts}
     changed = {one.partition for one in after["royalties_monthly"].parts if one != months.get(one.partition)}
-    # Sale months of what came and of what went: 2025-04 tells of February, 2025-08 of June, 2025-01 of November.
-    assert changed == {"2025-02-01", "2025-06-01", "2024-11-01"} & {
-        p.partition for p in full["royalties_monthly"].parts
-    }
+    # 2025-04 tells of sales in February, 2025-08 of June; 2025-01, which went, told of November as beta still does.
+    assert changed == {"2025-02-01", "2025-06-01", "2024-11-01"}
+    assert len(months) == 6
+    assert home.rows(after, "royalties_monthly", "DISTINCT source", "sale_month = DATE '2024-11-01'") == [("beta",)]
     assert home.rows(after, "royalties") == home.rows(full, "royalties")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_any_history_of_changes_ends_as_one_build(home: Home, seed: int) -> None:
-    chance = random.Random(seed)
-    for step in range(5):
+    chance = random.Random(seed)  # noqa: S311
+    for step in range(4):
         home.put(
             f"{chance.choice(['alpha', 'beta'])}_lines", many_lines(chance.randrange(1, 40), seed=seed * 10 + step)
         )
@@ -466,7 +462,7 @@ def test_any_history_of_changes_ends_as_one_build(home: Home, seed: int) -> None
 def test_row_order_does_not_matter(home: Home, tmp_path: Path) -> None:
     rows = [row | {"_locator": f"line {i}", "_delivery": "d"} for i, row in enumerate(many_lines(200))]
     shuffled = rows.copy()
-    random.Random(5).shuffle(shuffled)
+    random.Random(5).shuffle(shuffled)  # noqa: S311
     other = Home(tmp_path / "other", home.sources)
     home.put("alpha_lines", rows)
     other.put("alpha_lines", shuffled)
@@ -479,10 +475,10 @@ def test_row_order_does_not_matter(home: Home, tmp_path: Path) -> None:
 
 
 def test_files_are_the_same_bytes_with_any_number_of_threads(home: Home) -> None:
-    big = [line("2025-03", earnings=Decimal(n).scaleb(-6), title=f"T{n % 97}") for n in range(3000)]
-    home.put("alpha_lines", [*many_lines(300), *big])
+    big = [line("2025-03", earnings=Decimal(n).scaleb(-6), title=f"T{n % 97}") for n in range(1000)]
+    home.put("alpha_lines", [*many_lines(60), *big])
     hashes = []
-    for home.threads, home.workers in ((1, 1), (2, 2), (4, 3), (4, 1)):
+    for home.threads, home.workers in ((1, 1), (2, 2), (4, 3)):
         states = home.build(keep=False)
         hashes.append({(name, part.partition): part.sha256 for name, state in states.items() for part in state.parts})
     assert all(one == hashes[0] for one in hashes)
@@ -519,7 +515,9 @@ def test_large_partitions_keep_the_order_of_their_input(home: Home) -> None:
     with sql.connect(None) as con:
         out = sql.text(home.lake.absolute(made.path).as_posix())
         rows = f"read_parquet({out}, file_row_number = true)"
-        moved = con.execute(f"SELECT count(*) FROM {rows} WHERE _locator <> concat('line ', file_row_number)").fetchall()
+        moved = con.execute(
+            f"SELECT count(*) FROM {rows} WHERE _locator <> concat('line ', file_row_number)"
+        ).fetchall()
         assert moved == [(0,)]
 
 

@@ -86,7 +86,7 @@ def strict_json(data: bytes, name: str) -> Any:
 
 
 def json_depth(data: bytes) -> int:
-    """The deepest nesting of brackets outside strings in JSON of an encoding that holds ASCII; more than 64: at least 65.
+    """The deepest nesting of brackets outside strings of a JSON text in UTF-8 (or the like); counted up to 65 or more.
 
     Looks at 64 KiB at a time and builds nothing, so that a file made to exhaust a parser costs nothing here.
     """
@@ -102,7 +102,8 @@ def json_depth(data: bytes) -> int:
         quoted ^= len(parts) % 2 == 0
         if steps:
             signed = memoryview(steps).cast("b")
-            deepest = max(deepest, max(accumulate(signed, initial=level)))
+            reached = max(accumulate(signed, initial=level))
+            deepest = max(deepest, reached)
             level += sum(signed)
         if deepest > JSON_DEPTH:
             break

@@ -66,26 +66,30 @@ def columns_of(table: Table) -> list[tuple[str, str]]:
     return [("account", "VARCHAR"), *((field.name, type_of(field)) for field in table.fields)]
 
 
-def cleaned(field: Field, raw: str, *, padded: bool = True) -> str:
-    """SQL of the field's text, from SQL of its raw text: cleaners applied, blanks null.
-
-    Blanks around a text are cut off, unless the caller knows that there are none (`padded` is false).
-    """
-    text = raw if not padded or (field.kind is Kind.TEXT and not field.clean) else f"trim({raw})"
+def cleaned(field: Field, raw: str) -> str:
+    """SQL of the field's text, from SQL of its raw text: cleaners applied, blanks null."""
+    text = f"trim({raw})" if field.clean else raw
     for cleaner in field.clean:
         if cleaner not in CLEANERS:
             raise Defect(f"The field {field.name} names the cleaner '{cleaner}', which does not exist.")
         text = CLEANERS[cleaner].format(x=text)
-    blanks = ["", *field.blank]
-    if len(blanks) == 1:
+    if not field.blank:
         return f"nullif({text}, '')"
-    return f"CASE WHEN {f'trim({text})' if padded else text} IN ({', '.join(map(sql.text, blanks))}) THEN NULL ELSE {text} END"
+    return f"CASE WHEN trim({text}) IN ({', '.join(map(sql.text, ('', *field.blank)))}) THEN NULL ELSE {text} END"
 
 
 def typed(field: Field, text: str) -> str:
-    """SQL of the field's value from SQL of its cleaned text; NULL where the text does not fit the kind."""
+    """SQL of the field's value from SQL of its cleaned text; NULL where the text does not fit the kind.
+
+    Blanks around a text are cut off only where it does not fit with them: trimming every text costs more than typing.
+    """
     if field.kind is Kind.TEXT:
         return text
+    return f"coalesce({_typed(field, text)}, {_typed(field, f'trim({text})')})"
+
+
+def _typed(field: Field, text: str) -> str:
+    """SQL of the value of a text that fits the kind as it stands."""
     if field.kind in (Kind.DECIMAL, Kind.MONEY):
         return _typed_decimal(text)
     if field.kind is Kind.BOOLEAN:
@@ -121,10 +125,12 @@ def complaint(field: Field, text: str, value: str) -> str | None:
     clauses = []
     shown = sql.text(f"{field.name}: '") + f" || left({text}, 80)"
     if field.filled:
-        clauses.append(f"WHEN {text} IS NULL THEN {sql.text(f'{field.name} is blank')}")
+        clauses.append(
+            f"WHEN {value} IS NULL AND coalesce(trim({text}), '') = '' THEN {sql.text(f'{field.name} is blank')}"
+        )
     if field.kind is not Kind.TEXT:
         expected = sql.text(f"' is not {_EXPECTED[field.kind]}")
-        clauses.append(f"WHEN {text} IS NOT NULL AND {value} IS NULL THEN {shown} || {expected}")
+        clauses.append(f"WHEN {value} IS NULL AND trim({text}) <> '' THEN {shown} || {expected}")
     if field.values:
         allowed = ", ".join(map(sql.text, field.values))
         listed = sql.text("' is not one of " + ", ".join(field.values))

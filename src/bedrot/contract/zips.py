@@ -43,13 +43,15 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """One file that came out of a zip, or why it did not: `path` holds its bytes where `wrong` is None."""
+class Packed:
+    """One file as it lies in an open zip: its name, its time, and its bytes piece by piece.
+
+    `pieces` raises Refused where the member is damaged, not allowed, or larger than the caps.
+    """
 
     name: str
     time: datetime | None
-    path: Path
-    wrong: Refused | None = None
+    pieces: Iterator[bytes]
 
 
 def read_zip(path: Path, name: str) -> Iterator[Member]:
@@ -68,29 +70,24 @@ def read_zip(path: Path, name: str) -> Iterator[Member]:
             yield Member(info.filename, _time(info), data)
 
 
-def unpack(path: Path, name: str, folder: Path) -> Iterator[Unpacked]:
-    """The members of a zip as files in `folder`, one at a time: each is removed when the next one is asked for.
+def packed(path: Path, name: str) -> Iterator[Packed]:
+    """The members of a zip one after the other, each to be read before the next one is asked for.
 
-    A member that is damaged or not allowed comes with the reason; the others come all the same. Raises Refused for a
-    zip that cannot be opened, or holds too much.
+    Raises Refused for a zip that cannot be opened, or lists too much.
     """
     with open_zip(path, name) as archive:
-        left = ZIP_BYTES
-        for number, info in enumerate(archive.infolist()):
-            if info.is_dir():
-                continue
-            target = folder / f"{number}.member"
-            try:
-                refuse_member(info, name)
-                with target.open("wb") as out:
-                    for piece in inflate(archive, info, name, left):
-                        out.write(piece)
-                        left -= len(piece)
-            except Refused as wrong:
-                yield Unpacked(info.filename, _time(info), target, wrong)
-            else:
-                yield Unpacked(info.filename, _time(info), target)
-            target.unlink(missing_ok=True)
+        spent = [0]
+        for info in archive.infolist():
+            if not info.is_dir():
+                yield Packed(info.filename, _time(info), _counted(archive, info, name, spent))
+
+
+def _counted(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, spent: list[int]) -> Iterator[bytes]:
+    """The bytes of an allowed member, counted against what all members may have together."""
+    refuse_member(info, name)
+    for piece in inflate(archive, info, name, ZIP_BYTES - spent[0]):
+        spent[0] += len(piece)
+        yield piece
 
 
 def names_of(path: Path) -> tuple[str, ...]:
@@ -105,9 +102,7 @@ def names_of(path: Path) -> tuple[str, ...]:
 def open_zip(path: Path, name: str) -> zipfile.ZipFile:
     """The zip, opened; Refused where it is damaged, larger than 2 GiB, or lists more than 1,000 members."""
     if path.stat().st_size > ZIP_BYTES:
-        raise Refused(
-            "The zip file is larger than 2 GiB.", "Unpack it yourself, then import the files.", file=name
-        )
+        raise Refused("The zip file is larger than 2 GiB.", "Unpack it yourself, then import the files.", file=name)
     if _listed(path) > ZIP_MEMBERS:
         # Counted before the list is built: a million entries take a gigabyte of memory.
         raise Refused(
@@ -126,13 +121,15 @@ def refuse_member(info: zipfile.ZipInfo, name: str) -> None:
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     where = _where(name, info)
     if info.flag_bits & 0x1:
-        raise Refused("It is locked with a password.", "Unpack the zip file yourself, then import the files.", file=where)
-    if ".." in parts or (parts and (parts[0] == "/" or parts[0].endswith(":"))):
-        raise Refused("Its name points out of the zip file, which no service does.", "Do not open this zip file.", file=where)
-    if stat.S_ISLNK(info.external_attr >> 16):
         raise Refused(
-            "It is a link instead of a file.", "Import the file that the link points to.", file=where
+            "It is locked with a password.", "Unpack the zip file yourself, then import the files.", file=where
         )
+    if ".." in parts or (parts and (parts[0] == "/" or parts[0].endswith(":"))):
+        raise Refused(
+            "Its name points out of the zip file, which no service does.", "Do not open this zip file.", file=where
+        )
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise Refused("It is a link instead of a file.", "Import the file that the link points to.", file=where)
     if info.filename.lower().endswith(".zip"):
         raise Refused("It is another zip file.", "Unpack the outer one, then import what it held.", file=where)
 
@@ -143,9 +140,7 @@ def inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, left: in
     `left` is how many bytes the members may still have together.
     """
     cap = min(left, max(_LEAST, ZIP_RATIO * max(info.compress_size, 1)))
-    too_much = Refused(
-        "It unpacks to far more than a download can hold.", "Do not open it.", file=_where(name, info)
-    )
+    too_much = Refused("It unpacks to far more than a download can hold.", "Do not open it.", file=_where(name, info))
     if info.file_size > cap:
         raise too_much
     try:

@@ -1,4 +1,4 @@
-"""The data dictionary: what each table and column means, from the contracts of the sources and the headers of the marts."""
+"""The data dictionary: what each table and column means, from the sources' contracts and the marts' headers."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def dictionary_page(entries: Sequence[Entry]) -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Generated from the contracts of the sources and the headers of the marts: do not edit. A measure may be summed",
-        "along the columns named, and along no others; where none is named it is never summed. `unit` may name the column",
-        "that holds the unit. A curated table is asked by its name, a staging table as `staging.NAME`.",
+        "Generated from the contracts of the sources and the headers of the marts: do not edit. A measure may be",
+        "summed along the columns named, and along no others; where none is named it is never summed. `unit` may",
+        "name the column that holds the unit. A curated table is asked by its name, a staging table as `staging.NAME`.",
         "",
         "| table | what it is |",
         "| --- | --- |",

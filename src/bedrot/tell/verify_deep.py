@@ -14,7 +14,7 @@ from bedrot.lake.opened import open_snapshot, view_name
 from bedrot.lake.snapshot import Snapshot
 from bedrot.tell.verify import Breach, check_published, unaccounted, verify
 from bedrot.walk.compare import compare
-from bedrot.walk.identify import refuse_private
+from bedrot.walk.private import read_through
 from bedrot.walk.rebuild import Anew, made_anew
 from bedrot.walk.recount import Recount, recount
 from bedrot.walk.run import Walk
@@ -49,7 +49,7 @@ def _check_private(walk: Walk, delivery: Delivery) -> Iterator[Breach]:
     if not path.is_file():
         return
     try:
-        refuse_private(Original(path, delivery.name, delivery.relative, delivery.member_time), walk.sources)
+        read_through(Original(path, delivery.name, delivery.relative, delivery.member_time), walk.sources)
     except BedrotError as wrong:
         yield Breach(13, f"{delivery.name} (delivery {delivery.id[:8]}): {wrong.sentence}", "Purge that delivery.")
 

@@ -1,8 +1,8 @@
 """Land and accept: a file that a person gives becomes a delivery in raw, or stays in landing with the reason.
 
-The order is what makes an answer of "accepted" true: one look at all bytes where they lie, a copy of exactly these bytes
-in landing, the whole copy checked by the reader that will stage it, the copy into raw, the manifest beside it, and only
-then the ledger and the answer.
+The order is what makes an answer of "accepted" true: one look at all bytes where they lie, a copy of exactly these
+bytes in landing, the whole copy checked by the reader that will stage it, the copy into raw, the manifest beside it,
+and only then the ledger and the answer.
 """
 
 from __future__ import annotations
@@ -10,46 +10,39 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from bedrot.contract import Facts, Original, Source, Stamp
+from bedrot.contract import Facts, Original, Source
 from bedrot.contract.original import WHOLE_BYTES
-from bedrot.contract.zips import Unpacked, unpack
-from bedrot.errors import BedrotError, Defect, Misconfigured, NeedsTelling, PrivateFile, Refused, Unrecognised
+from bedrot.contract.zips import Packed, packed
+from bedrot.errors import BedrotError, Defect, NeedsTelling, PrivateFile, Refused, Unrecognised
 from bedrot.lake import disk, objects
-from bedrot.lake.deliveries import Delivery, Sighting, delivery_id, read_manifest, write_manifest, write_sightings
+from bedrot.lake.deliveries import Sighting, read_manifest, write_manifest, write_sightings
 from bedrot.lake.ledger import Landed, Ledger
 from bedrot.lake.zones import Lake
+from bedrot.walk.attribute import Told, checked, delivery_of
 from bedrot.walk.found import Found, find, is_litter, sayable
 from bedrot.walk.identify import Identified, identify, refuse_shapeless
 from bedrot.walk.land import Landing
 from bedrot.walk.private import cannot_read, has_secret, read_through
 from bedrot.walk.text_rows import check_whole
 
+__all__ = ["Door", "Outcome", "Told"]
+
 _OF_THE_FILE = (Refused, Unrecognised, NeedsTelling, PrivateFile, Defect)
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What the questions of a feed may raise on bytes that nobody has thought of."""
 
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD = timedelta(days=2)
-_ACCOUNT = 200
 _SHOWN = 300
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the person said with the files."""
-
-    account: str | None = None
-    exported_at: datetime | None = None
-    received_at: datetime | None = None
-    accept_resaved: bool = False
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What became of one file: accepted, repeat, refused, waiting, unrecognised, private, failed or skipped, and why."""
+    """What became of one file, and why.
+
+    `verdict` is accepted, repeat, refused, waiting, unrecognised, private, failed or skipped.
+    """
 
     name: str
     verdict: str
@@ -83,13 +76,7 @@ class Door:
 
     def __post_init__(self) -> None:
         self.landing = Landing(self.lake, self.ledger, self.now)
-        self.told = replace(self.told, account=_account_name(self.told.account))
-        for at, option in ((self.told.exported_at, "--exported-at"), (self.told.received_at, "--received-at")):
-            if at is not None and not _EARLIEST <= at <= self.now + _AHEAD:
-                raise Misconfigured(
-                    f"{option} says {at:%Y-%m-%d}, which lies {'ahead' if at > self.now else 'before any download'}.",
-                    "Give the day of the download.",
-                )
+        self.told = checked(self.told, self.now)
 
     def offer(self, paths: Sequence[Path]) -> Iterator[Outcome]:
         """Each file below the paths in turn, in the order of their names, with what became of it."""
@@ -138,28 +125,34 @@ class Door:
         A zip with a member that is refused for what it is as a member stays in landing as a whole.
         """
         disk.make_folder(self.lake.work)
-        count, first = 0, Refused("The zip file holds no file.", "Check that it is the right download.")
+        wrong: list[Refused] = []
+        verdicts: set[str] = set()
         try:
             with tempfile.TemporaryDirectory(prefix="zip-", dir=self.lake.work) as folder:
-                for member in unpack(original.path, original.name, Path(folder)):
-                    outcome = self._take_member(original, member)
-                    first = member.wrong if member.wrong and not (count and first.file) else first
-                    count += outcome.verdict != "skipped"
+                for number, member in enumerate(packed(original.path, original.name)):
+                    path = Path(folder) / f"{number}.member"
+                    broken = _unpacked(member, path)
+                    wrong += [broken] if broken else []
+                    outcome = self._take_member(original, member, path, broken)
+                    verdicts.add(outcome.verdict)
+                    path.unlink(missing_ok=True)
                     yield outcome
-        except Refused as wrong:
-            count, first = 0, wrong
-        if first.file or not count:
-            yield self._turn_away(original, first, None)
+        except Refused as unreadable:
+            wrong.append(unreadable)
+        if not (wrong or verdicts - {"skipped"}):
+            wrong.append(Refused("The zip file holds no file.", "Check that it is the right download."))
+        if wrong and "private" not in verdicts:
+            yield self._turn_away(original, wrong[0], None)
 
-    def _take_member(self, original: Original, member: Unpacked) -> Outcome:
-        """One member of a zip."""
+    def _take_member(self, original: Original, member: Packed, path: Path, broken: Refused | None) -> Outcome:
+        """One member of a zip, unpacked to `path`, or why it could not be."""
         name = sayable(PurePosixPath(member.name.replace("\\", "/")).name)
         relative = f"{original.relative}/{sayable(member.name)}"
-        if is_litter(member.name) and member.wrong is None:
+        if is_litter(member.name):
             return Outcome(_shown(relative), "skipped", sentence="A file of the operating system, not data.")
-        if member.wrong is not None:
-            return Outcome(_shown(relative), "refused", sentence=member.wrong.sentence, do=member.wrong.do)
-        return self.take(Original(member.path, name, relative, member.time))
+        if broken is not None:
+            return Outcome(_shown(relative), "refused", sentence=broken.sentence, do=broken.do)
+        return self.take(Original(path, name, relative, member.time))
 
     def take(self, original: Original) -> Outcome:
         """One file through identify, landing, the checks and into raw; never raises for what is wrong with a file."""
@@ -183,7 +176,9 @@ class Door:
 
     def _accept(self, original: Original, found: Identified, digest: str) -> Outcome:
         """Make the file a delivery; raises Refused or NeedsTelling with the reason when it cannot be one."""
-        delivery = self._delivery(original, found, digest)
+        delivery = delivery_of(
+            original, found, digest, told=self.told, configured=self.accounts.get(found.source.name, ()), now=self.now
+        )
         outcome = Outcome(_shown(original.relative), "accepted", found.feed.name, delivery.account, delivery.id)
         if self.ledger.delivery(delivery.id) is not None:
             self.sightings.append(
@@ -204,85 +199,6 @@ class Door:
         self.ledger.add_delivery(delivery)
         self.landing.forget(digest)
         return outcome
-
-    def _delivery(self, original: Original, found: Identified, digest: str) -> Delivery:
-        """What the file would be as a delivery; raises Refused or NeedsTelling when that cannot be said."""
-        resaved = found.feed.resaved(original)
-        if resaved and resaved.damaged and not self.told.accept_resaved:
-            raise Refused(
-                f"A spreadsheet saved this file anew and damaged it: {resaved.shown}.",
-                "Give the original as it was downloaded; or --accept-resaved takes it, counted as older than any"
-                " original, with the damaged identifiers left out.",
-                file=original.name,
-            )
-        stamp = self._stamp(original, found)
-        account = self._account(original, found)
-        return Delivery(
-            id=delivery_id(digest, found.feed.name, account, stamp.at, None),
-            object=digest,
-            size=original.size,
-            source=found.source.name,
-            feed=found.feed.name,
-            account=account,
-            exported_at=stamp.at,
-            exported_basis=stamp.basis,
-            resaved=bool(resaved),
-            name=original.name,
-            relative=original.relative,
-            received_at=self.now,
-            claimed_at=self.told.received_at,
-            member_time=original.member_time,
-            batch="",
-            window=None,
-        )
-
-    def _stamp(self, original: Original, found: Identified) -> Stamp:
-        """The instant the file speaks of: what proves it, else the person's word, else how far the data goes."""
-        stamp = found.feed.exported_at(original)
-        proven = stamp is not None and _EARLIEST <= stamp.at <= self.now + _AHEAD
-        if stamp is not None and proven and stamp.basis != "data":
-            return stamp
-        if self.told.exported_at is not None:
-            return Stamp(self.told.exported_at, "person")
-        if stamp is None and found.feed.aged_by_receipt:
-            return Stamp(self.told.received_at or self.now, "received")
-        if stamp is None:
-            raise NeedsTelling(
-                "Nothing in the file or its name tells when it was exported.",
-                "Import it again with --exported-at and the day of the download, such as --exported-at 2025-06-17.",
-                file=original.name,
-            )
-        if not proven:
-            where = {"name": "The name of the file", "zip": "The zip file", "data": "The data"}.get(stamp.basis, "It")
-            reaches = "reaches to" if stamp.basis == "data" else "says"
-            lies = "lies ahead" if stamp.at > self.now else "was before any of these services"
-            raise NeedsTelling(
-                f"{where} {reaches} {stamp.at:%Y-%m-%d}, which {lies}, so nothing tells when it was exported.",
-                "Look at those dates and at this computer's clock; import it again with --exported-at and the day of"
-                " the download.",
-                file=original.name,
-            )
-        return stamp
-
-    def _account(self, original: Original, found: Identified) -> str:
-        """Whose data it is: the file's own proof, the person's word, the one configured, or main."""
-        configured = self.accounts.get(found.source.name, ())
-        if found.account is not None and self.told.account not in (None, found.account):
-            raise NeedsTelling(
-                f"The file itself says that it is of the account '{found.account}', not '{self.told.account}'.",
-                "Import it without --account.",
-                file=original.name,
-            )
-        told = found.account or self.told.account
-        if told:
-            return told
-        if len(configured) > 1:
-            raise NeedsTelling(
-                f"{found.source.title} has the accounts {', '.join(configured)}, and nothing tells whose file this is.",
-                "Import it again with --account and the name of one.",
-                file=original.name,
-            )
-        return configured[0] if configured else "main"
 
     def _turn_away(self, original: Original, wrong: BedrotError, found: Identified | None) -> Outcome:
         """Keep a file that was not accepted in landing with the reason.
@@ -316,24 +232,22 @@ class Door:
         return outcome
 
 
+def _unpacked(member: Packed, path: Path) -> Refused | None:
+    """Write a member's bytes to a scratch file; what is wrong with it, None where nothing is."""
+    try:
+        with path.open("wb") as out:
+            for piece in member.pieces:
+                out.write(piece)
+    except Refused as wrong:
+        return wrong
+    return None
+
+
 def _outcome(original: Original, wrong: BedrotError, found: Identified | None) -> Outcome:
     """The outcome of a file that was not accepted; a name that carries a secret is not repeated."""
     what = has_secret(f"{original.name}\n{original.relative}") if isinstance(wrong, PrivateFile) else ""
     shown = f"(a file whose name carries {what})" if what else _shown(original.relative)
     return Outcome(shown, wrong.verdict, found.feed.name if found else "", sentence=_placed(wrong), do=wrong.do)
-
-
-def _account_name(told: str | None) -> str | None:
-    """The name of an account as a person gave it; Misconfigured for one that no service could have."""
-    if told is None:
-        return None
-    name = told.strip()
-    if not name or len(name) > _ACCOUNT or not name.isprintable():
-        raise Misconfigured(
-            "The name of the account is empty, longer than 200 characters, or holds characters that cannot be seen.",
-            "Write --account and the name as the service shows it.",
-        )
-    return name
 
 
 def _placed(wrong: BedrotError) -> str:

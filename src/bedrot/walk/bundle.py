@@ -76,7 +76,7 @@ def read_members(bundle: Bundle) -> Iterator[tuple[Entry, Iterator[bytes]]]:
     left = {entry.path: entry for entry in bundle.entries}
     with _said(bundle.path), _opened(bundle.path) as archive:
         _listed(bundle.path, archive)
-        for member in archive:
+        while (member := archive.next()) is not None:
             entry = left.pop(member.name, None)
             file = archive.extractfile(member) if member.isfile() else None
             if entry is None or file is None:

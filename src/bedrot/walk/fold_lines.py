@@ -122,7 +122,8 @@ def _pair(job: Fold) -> None:
     size = f"count(*) AS n, min(_scale) AS s{', ' if told else ''}{told}"
     both = "".join(f", o.t_{i} AND n.t_{i} AS t_{i}" for i in range(count))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE fold_sizes AS SELECT k, o.n AS o_n, n.n AS n_n, least(o.s, n.s) AS s{both}"
+        "CREATE OR REPLACE TEMP TABLE fold_sizes AS SELECT k, o.n AS o_n, n.n AS n_n, o.n + n.n = 2 AS single,"
+        f" least(o.s, n.s) AS s{both}"
         f" FROM (SELECT k, {size} FROM fold_o GROUP BY k) o JOIN (SELECT k, {size} FROM fold_n GROUP BY k) n USING (k)"
     )
     values = [f"v_{i}" for i in range(count)]
@@ -167,16 +168,17 @@ def _valued(job: Fold, table: str) -> str:
         value = f"t.m_{i}" if i < len(job.shape.units) else rounded(f"t.m_{i}", "z.s", job.scales)
         columns += f", CASE WHEN z.t_{i} THEN t.m_{i} END AS r_{i}, CASE WHEN z.t_{i} THEN {value} END AS v_{i}"
     return (
-        "(SELECT t.id, t.k, t._partition, t._scale, t._delivery, t._line, z.s"
+        "(SELECT t.id, t.k, t._partition, t._scale, t._delivery, t._line, z.s, z.single"
         f"{columns} FROM {table} t JOIN fold_sizes z ON z.k = t.k)"
     )
 
 
 def _ranked(job: Fold, table: str, columns: str, order: str) -> str:
-    """SQL of one side's lines with the place of each among its equals."""
+    """SQL of one side's lines with the place of each among its equals; most keys have one line and need no sorting."""
     return (
-        f"(SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY {order}, _delivery, _line) AS place"
-        f" FROM {_valued(job, table)})"
+        f"(SELECT *, 1 AS place FROM {_valued(job, table)} WHERE single UNION ALL"
+        f" SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY {order}, _delivery, _line) AS place"
+        f" FROM {_valued(job, table)} WHERE NOT single)"
     )
 
 

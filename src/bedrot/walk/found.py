@@ -30,7 +30,7 @@ class Found:
 def is_litter(name: str) -> bool:
     """Whether a name (or path inside a zip) is one that an operating system leaves, and no data."""
     parts = name.replace("\\", "/").split("/")
-    return any(part.startswith(".") and part not in (".", "..") or part.lower() in _LITTER for part in parts)
+    return any((part.startswith(".") and part not in (".", "..")) or part.lower() in _LITTER for part in parts)
 
 
 def is_unfinished(name: str) -> bool:
@@ -39,7 +39,7 @@ def is_unfinished(name: str) -> bool:
 
 
 def sayable(name: str) -> str:
-    """A name as text that every file format holds: bytes that are no text in it stand as `\\udce9`."""
+    """A name as text that every file format holds: bytes that are no text stand in it as their numbers."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
@@ -51,13 +51,13 @@ def find(path: Path, lake: Lake) -> Iterator[Found]:
     elif _reserved(path, lake) and not _in_landing(path, lake):
         yield Found(path, shown, "refused", _OURS, _INBOX)
     elif path.is_dir():
-        yield from _below(path, lake)
+        yield from find_below(path, lake)
     else:
         yield _one(path, shown)
 
 
-def _below(top: Path, lake: Lake) -> Iterator[Found]:
-    """The files below a folder."""
+def find_below(top: Path, lake: Lake) -> Iterator[Found]:
+    """Each file below a folder, in the order of their names."""
     troubles: list[OSError] = []
     number = 0
     name = top.name or top.resolve().name
@@ -77,10 +77,17 @@ def _below(top: Path, lake: Lake) -> Iterator[Found]:
             yield _one(here / file, relative, inside=True)
     for trouble in troubles:
         shown = sayable(os.path.relpath(trouble.filename, top.parent))
-        yield Found(Path(trouble.filename), shown, "refused", f"The folder cannot be read: {trouble.strerror}.",
-                    "Give yourself the right to read it, then import it again.")
+        yield Found(
+            Path(trouble.filename),
+            shown,
+            "refused",
+            f"The folder cannot be read: {trouble.strerror}.",
+            "Give yourself the right to read it, then import it again.",
+        )
     if not number and not troubles:
-        yield Found(top, sayable(name), "refused", "There is no file in this folder.", "Check that it is the right one.")
+        yield Found(
+            top, sayable(name), "refused", "There is no file in this folder.", "Check that it is the right one."
+        )
 
 
 def _closed(folder: Path, relative: str, lake: Lake) -> Found | None:
@@ -107,7 +114,9 @@ def _one(path: Path, relative: str, *, inside: bool = False) -> Found:
     except OSError as failed:
         missing = isinstance(failed, FileNotFoundError)
         said = "There is no such file." if missing else f"The file cannot be looked at: {failed.strerror}."
-        return Found(path, relative, "refused", said, "Check the name." if missing else "Check the path and its rights.")
+        return Found(
+            path, relative, "refused", said, "Check the name." if missing else "Check the path and its rights."
+        )
     if stat.S_ISLNK(mode):
         return Found(path, relative, "refused", "It is a link, not a file.", "Import the file that it points to.")
     if not stat.S_ISREG(mode):

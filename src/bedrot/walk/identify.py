@@ -16,8 +16,8 @@ _LOG_IN = re.compile(
 )
 _HTML = re.compile(r"(?i)^\s*(<!doctype html|<html|<head|<body|<!--|<meta|<script|<title)")
 _LOGGED_OUT = re.compile(
-    r"(?i)not logged in|log ?in (?:required|again)|login_required|unauthori[sz]ed|unauthenticated|session (?:has )?expired"
-    r"|access denied|OAuthException|invalid.{0,20}token|authentication (?:required|failed)"
+    r"(?i)not logged in|log ?in (?:required|again)|login_required|unauthori[sz]ed|unauthenticated"
+    r"|session (?:has )?expired|access denied|OAuthException|invalid.{0,20}token|authentication (?:required|failed)"
 )
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,10}")
 _DIVIDERS = "\t,;|"

@@ -100,7 +100,10 @@ def _folded(column: str, *, fully: bool) -> str:
     """SQL of a text without its outer spaces, null where blank; `fully`: without regard to case and inner spaces."""
     plain = sql.name(column)
     if fully:
-        plain = f"lower(regexp_replace(nfc_normalize({plain}), '\\s+', ' ', 'g'))"
+        # The pattern costs more than all else here, and few texts need it.
+        uneven = " OR ".join(f"contains({plain}, {one})" for one in ("'  '", "chr(9)", "chr(10)", "chr(12)", "chr(13)"))
+        even = f"CASE WHEN {uneven} THEN regexp_replace({plain}, '\\s+', ' ', 'g') ELSE {plain} END"
+        plain = f"lower(nfc_normalize({even}))"
     return f"nullif(trim({plain}), '')"
 
 

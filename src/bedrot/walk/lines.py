@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from bedrot.contract import Original, Table, heading_key
 from bedrot.errors import Refused
@@ -25,20 +25,21 @@ LINE_BYTES = 1 << 20
 COLUMNS = 5_000
 _CHUNK = 1 << 20
 _ODD = (b"\x00", b"\x01", b"\x02", b"\x1d", b"\x1e", b"\x1f")
-_PADDED = (b" \t", b"\t ", b" \r", b"\r ", b" \n", b"\n ")
 _NOT_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ENDS = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The heading row: its delimiter, its texts, and the place of each field that it names."""
+    """The heading row: its delimiter, its texts, and the place of each field that it names. `money`: of any amounts."""
 
     delimiter: str
     titles: tuple[str, ...]
     places: Mapping[str, int]
     unknown: tuple[str, ...]
     line: str
+    money: bool = True
 
 
 @dataclass
@@ -51,17 +52,17 @@ class Bytes:
     pairs: int = 0
     quotes: int = 0
     odd: bool = False
-    padded: bool = False
     blank: bool = False
     utf8: bool = True
+    utf16: bool = False
     cp1252: bool = True
     longest: int = 0
     last: bytes = b""
 
     @property
     def encoding(self) -> str:
-        """How the text is encoded: UTF-8, else cp1252 where each byte has a meaning there, else Latin-1."""
-        return "utf-8-sig" if self.utf8 else "cp1252" if self.cp1252 else "latin-1"
+        """How the text is encoded: UTF-16 by its mark, UTF-8, cp1252 where each byte has a meaning there, else Latin-1."""
+        return "utf-16" if self.utf16 else "utf-8-sig" if self.utf8 else "cp1252" if self.cp1252 else "latin-1"
 
     @property
     def ends(self) -> int:
@@ -74,7 +75,7 @@ class Lines:
     """Records as lines of text in a file that DuckDB can read in bulk.
 
     `numbered`: the first unit of each line is its line number in the original; else lines are those of the original.
-    `padded` is false where no field begins or ends with a blank. `records` counts the physical records below the heading, found without the parser that reads them.
+    `records` counts the physical records below the heading, found without the parser that reads them.
     """
 
     path: Path
@@ -82,25 +83,32 @@ class Lines:
     delimiter: str
     numbered: bool
     records: int
-    padded: bool = True
     blanks: tuple[int, ...] = field(default=())
 
 
 def scan(path: Path) -> Bytes:
-    """Look at each byte once: line ends, quotes, control bytes, blank lines, UTF-8, the longest run without an end."""
+    """Look at each byte once: line ends, quotes, control bytes, blank lines, UTF-8, the longest run without an end.
+
+    UTF-16 is looked at as the UTF-8 that its text would be. The look ends at a line too long to be a record.
+    """
     found = Bytes()
     decoder = codecs.getincrementaldecoder("utf-8")()
     before, run = b"", 0
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        found.utf16 = file.read(2) in _UTF16
+        file.seek(0)
+        for chunk in _as_utf8(file, path.name) if found.utf16 else iter(lambda: file.read(_CHUNK), b""):
             found.size += len(chunk)
-            found.returns += chunk.count(b"\r")
-            found.feeds += chunk.count(b"\n")
-            joined = before[-1:] + chunk
-            found.pairs += joined.count(b"\r\n")
+            returns, feeds = chunk.count(b"\r"), chunk.count(b"\n")
+            found.returns += returns
+            found.feeds += feeds
             found.quotes += chunk.count(b'"')
-            found.blank = found.blank or b"\r\r" in joined or b"\n\n" in joined or b"\n\r" in joined
-            found.padded = found.padded or any(pair in joined for pair in _PADDED)
+            joined = before[-1:] + chunk
+            # Searching for two bytes is slow where one of them is frequent: look only for what there can be.
+            found.pairs += joined.count(b"\r\n") if feeds and found.returns else 0
+            found.blank = found.blank or bool(
+                (returns and b"\r\r" in joined) or (feeds and (b"\n\n" in joined or (returns and b"\n\r" in joined)))
+            )
             found.odd = found.odd or any(byte in chunk for byte in _ODD)
             found.utf8 = found.utf8 and _is_utf8(decoder, chunk)
             found.cp1252 = found.cp1252 and (chunk.isascii() or not any(byte in chunk for byte in _NOT_CP1252))
@@ -111,10 +119,24 @@ def scan(path: Path) -> Bytes:
                 found.longest = max(found.longest, run + first)
                 run = len(chunk) - last - 1
             before = chunk
+            if max(run, found.longest) >= LINE_BYTES:
+                break
     found.longest = max(found.longest, run)
     found.last = before[-2:]
     found.utf8 = found.utf8 and _is_utf8(decoder, b"", final=True)
     return found
+
+
+def _as_utf8(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The text of a UTF-16 file as UTF-8, chunk by chunk; Refused where it is cut off."""
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    try:
+        while chunk := file.read(_CHUNK):
+            if text := decoder.decode(chunk):
+                yield text.encode()
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as broken:
+        raise Refused("The file is cut off in the middle of a character.", "Download it again.", file=name) from broken
 
 
 def _outer_ends(chunk: bytes) -> tuple[int, int]:
@@ -158,7 +180,7 @@ def read_heading(original: Original, table: Table, delimiters: str) -> Heading:
             places[name] = place
     _refuse_missing(original, table, titles, places)
     unknown = tuple(title for title in titles if heading_key(title) not in known)
-    return Heading(delimiter, titles, places, unknown, line)
+    return Heading(delimiter, titles, places, unknown, line, money=bool(table.money))
 
 
 def _titles(line: str, delimiter: str) -> tuple[str, ...]:
@@ -211,13 +233,21 @@ def refuse_bad_ends(original: Original, found: Bytes, heading: Heading) -> None:
 
 
 def _last_line_whole(original: Original, heading: Heading) -> bool:
-    """Whether a last line without an end has all fields, the last with as many decimals as in the line before."""
-    tail = _ENDS.split(original.tail.decode("latin-1"))
+    """Whether a last line without an end has all fields.
+
+    Where there is money, the last field must also show as many decimals as in the line before: an amount that was cut
+    off looks like another amount.
+    """
+    marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+    tail = _ENDS.split(original.tail.decode(marks.get(original.head[:2], "latin-1"), errors="ignore"))
     if len(tail) < 3:
-        return False
+        return not heading.money and len(tail) == 2 and len(tail[-1].split(heading.delimiter)) == len(heading.titles)
     before, last = (line.split(heading.delimiter) for line in tail[-2:])
+    whole = len(last) == len(heading.titles)
+    if not heading.money:
+        return whole
     shapes = [len(line[-1].partition(".")[2]) for line in (before, last)]
-    return len(last) == len(heading.titles) and bool(last[-1]) and shapes[0] == shapes[1]
+    return whole and shapes[0] == shapes[1] > 0
 
 
 def prepare(original: Original, heading: Heading, found: Bytes, work: Path) -> Lines:
@@ -226,13 +256,11 @@ def prepare(original: Original, heading: Heading, found: Bytes, work: Path) -> L
     Raises Refused when the quoting of the file is broken.
     """
     quoting = heading.delimiter != "\t" or heading.line.startswith('"')
-    mixed = found.pairs or (found.returns and found.feeds) or not found.ends
+    mixed = found.utf16 or found.pairs or (found.returns and found.feeds) or not found.ends
     if found.utf8 and not (mixed or found.odd or found.blank or (quoting and found.quotes)):
         newline = "\r" if found.returns else "\n"
         cut = found.last[-1:] not in (b"\r", b"\n")
-        padded = found.padded or heading.delimiter != "\t"
-        records = found.ends - 1 + cut
-        return Lines(original.path, newline, heading.delimiter, numbered=False, records=records, padded=padded)
+        return Lines(original.path, newline, heading.delimiter, numbered=False, records=found.ends - 1 + cut)
     target = work / "lines.txt"
     blanks: list[int] = []
     with (

@@ -82,7 +82,8 @@ class Rebuilt:
 def rebuild(walk: Walk, now: datetime) -> Rebuilt:
     """Make everything below raw anew; where it differs from what is published, publish it as a new snapshot.
 
-    The caller holds the writer's lock; `now` is the instant of publishing. Nothing is published where a raw object is damaged or a delivery fails.
+    The caller holds the writer's lock; `now` is the instant of publishing. Nothing is published where a raw object is
+    damaged or a delivery fails.
     """
     disk.sweep(walk.lake.root)
     walk.ledger.catch_up(walk.lake)

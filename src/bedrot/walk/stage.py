@@ -159,7 +159,7 @@ def _judged_sql(job: _Job, table: Table, text: TextRows) -> str:
             values.append(f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}")
             continue
         raw = _undamaged(text.raw[one.name]) if one.name in gone else text.raw[one.name]
-        texts.append(f"{cleaned(one, raw, padded=text.padded)} AS {place}")
+        texts.append(f"{cleaned(one, raw)} AS {place}")
         values.append(f"{typed(one, place)} AS {sql.name(one.name)}")
         complaints.append(complaint(one, place, sql.name(one.name)) or "NULL")
     money = [one for one in table.money if one.name in text.raw]

@@ -20,8 +20,7 @@ from bedrot.walk import lines as text_lines
 class TextRows:
     """Rows of one table as texts: SQL of the relation, and in it of each field, line, locator, fault and text.
 
-    `shown` is the locator again, from the line alone where that suffices; `padded` is false where no text begins or
-    ends with a blank.
+    `shown` is the locator again, from the line alone where that suffices.
 
     `records` is the count of physical records, found without the reader; `ignored` those that are no data, by reason.
     """
@@ -33,7 +32,6 @@ class TextRows:
     shown: str
     text: str
     records: int
-    padded: bool = True
     fault: str = "CAST(NULL AS VARCHAR)"
     repeated: str = "CAST(NULL AS VARCHAR)"
     ignored: Counter[str] = field(default_factory=Counter)
@@ -97,7 +95,6 @@ def from_lines(
         shown="'line ' || _line",
         text=_unescaped(f"replace(l, {sql.text(text_lines.UNIT)}, chr(9))", prepared) if prepared.numbered else "l",
         records=prepared.records,
-        padded=prepared.padded,
         fault=(
             f"CASE WHEN len(p) <> {wide + first - 1} THEN 'the line has ' || (len(p) - {first - 1})"
             f" || ' fields where the heading has {wide}' END"
