@@ -18,7 +18,6 @@ LAYERS = {
 
 MAY_READ_CLOCK = {
     "walk/run.py": "the instant of publishing is written beside the snapshot, never into a table",
-    "walk/rebuild.py": "the same, for a snapshot that a rebuild publishes",
 }
 """Modules of the pure parts that read the clock, and why."""
 

@@ -87,7 +87,8 @@ class Person:
         return [
             path
             for path in self.lake.root.rglob("*")
-            if wanted in str(path).encode("utf-8", "surrogateescape") or (path.is_file() and wanted in path.read_bytes())
+            if wanted in str(path).encode("utf-8", "surrogateescape")
+            or (path.is_file() and wanted in path.read_bytes())
         ]
 
 

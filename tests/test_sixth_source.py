@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -156,3 +157,37 @@ def test_rebuild_and_verify_keep_it(home: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     checked = _bedrot(home, "verify", "--lake", "lake")
     assert checked.returncode in {0, 1}, checked.stdout + checked.stderr
+
+
+def test_the_contract_suite_holds_for_it_in_the_package(home: Path, tmp_path: Path) -> None:
+    package = tmp_path / "bedrot"
+    shutil.copytree(ROOT / "src/bedrot", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(home / "my-sources/kiosk", package / "sources/kiosk", ignore=shutil.ignore_patterns("__pycache__"))
+    telling = {name: value for name, value in os.environ.items() if not name.startswith(("BEDROT_", "PYTEST_"))}
+    telling["PYTHONPATH"] = str(tmp_path)
+
+    def python(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *words], cwd=ROOT, env=telling, capture_output=True, encoding="utf-8", check=False
+        )
+
+    written = python("bedrot", "golden", "kiosk")
+    assert written.returncode == 0, written.stderr
+    suite = (
+        "pytest",
+        "tests/sources/test_contract.py",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-k",
+        "kiosk",
+    )
+    done = python(*suite)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 10
+
+    expected = package / "sources/kiosk/golden" / f"{SAMPLE}.expected.json"
+    expected.write_text(expected.read_text(encoding="utf-8").replace('"3.9"', '"4.9"'), encoding="utf-8")
+    assert python(*suite).returncode == 1, "a wrong golden answer was not seen"

@@ -57,9 +57,12 @@ class Fault:
         return f"{self.mode}{f' {self.code}' if self.code else ''}{' sticky' if self.sticky else ''} at {self.at}"
 
 
+NONE = Fault()
+
+
 @dataclass
 class Ended:
-    """How a command ended: exit code (negative: the signal), what it said, and the calls it made (number, call, path)."""
+    """How a command ended: exit code (negative: a signal), what it said, and its calls (number, call, path)."""
 
     code: int
     out: str
@@ -108,13 +111,16 @@ class Nursery:
             answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
-    def start(self, lake: Path, argv: Sequence[str], fault: Fault = Fault(), variant: str = "") -> Command:  # noqa: B008
-        """Begin a command on a lake."""
+    def start(
+        self, lake: Path, argv: Sequence[str], fault: Fault = NONE, variant: str = "", script: Path | None = None
+    ) -> Command:
+        """Begin a command on a lake (or a script of the tests, with these arguments), a variant planted."""
         base = self._folder / f"c{next(self._number)}"
         out, err, log = (base.with_suffix(suffix) for suffix in (".out", ".err", ".log"))
         pid = self.ask(
             op="start",
-            argv=[*argv, "--lake", str(lake)],
+            argv=[*argv, *(() if script else ("--lake", str(lake)))],
+            script=str(script or ""),
             out=str(out),
             err=str(err),
             env={"COLUMNS": "200", "NO_COLOR": "1"},
@@ -130,7 +136,7 @@ class Nursery:
         )["pid"]
         return Command(self, pid, out, err, log)
 
-    def run(self, lake: Path, argv: Sequence[str], fault: Fault = Fault(), variant: str = "") -> Ended:  # noqa: B008
+    def run(self, lake: Path, argv: Sequence[str], fault: Fault = NONE, variant: str = "") -> Ended:
         """A command from its beginning to its end."""
         return self.start(lake, argv, fault, variant).end()
 
@@ -196,6 +202,10 @@ THEN = (
     "catalogue/golden/catalogue-2025-07-01.tsv",
 )
 STEPS = ("import", "decide", "run")
+PUBLISH = "publish"
+"""A run over a lake where everything is staged and curated, and a dead process left it unpublished."""
+_SNAPSHOT = ("/curated/_snapshots", "/curated/_findings", "/curated/CURRENT")
+
 
 
 @dataclass(frozen=True)
@@ -226,6 +236,7 @@ class Story:
             "import": ["import", *map(str, self.files)],
             "decide": ["retract", self.retracted, "--because", "It is another label's."],
             "run": ["run"],
+            PUBLISH: ["run"],
         }[step]
 
     def copy(self, step: str) -> Path:
@@ -236,6 +247,12 @@ class Story:
     def drop(self, lake: Path) -> None:
         """Remove a copy."""
         shutil.rmtree(lake)
+
+
+def is_publish(call: tuple[int, str, str]) -> bool:
+    """Whether a call belongs to the publication of a snapshot: record, findings, pointer."""
+    path = call[2]
+    return path.startswith(_SNAPSHOT) or (path.startswith("/curated/.tmp-") and path.endswith("CURRENT"))
 
 
 def tell(nursery: Nursery, folder: Path) -> Story:
@@ -262,6 +279,11 @@ def tell(nursery: Nursery, folder: Path) -> Story:
         before = shutil.copytree(lake, folder / f"before-{step}")
         story.stages[step] = Stage(step, before, nursery.run(lake, story.command(step)))
     story.last = lake
+    begins = next(number for number, call, path in story.stages["run"].ended.calls if is_publish((number, call, path)))
+    almost = story.copy("run")
+    assert nursery.run(almost, ["run"], Fault(begins, "before")).code == -9
+    kept = Path(shutil.copytree(almost, folder / "before-publish"))
+    story.stages[PUBLISH] = Stage(PUBLISH, kept, nursery.run(almost, ["run"]))
     story.before, story.after = (crash_check.rows(one) for one in (story.stages["run"].lake, lake))
     assert story.before != story.after
     return story

@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import pkgutil
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -43,10 +44,14 @@ def child(told: dict[str, Any]) -> None:
     if told["variant"]:
         plant(Path(told["variant"]))
     sys.argv = ["bedrot", *told["argv"]]
-    arm(**told["fault"])
+    arm(told["fault"])
     code = 0
     try:
-        bedrot.cli.main()
+        if told["script"]:
+            sys.argv[0] = told["script"]
+            runpy.run_path(told["script"], run_name="__main__")
+        else:
+            bedrot.cli.main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     sys.stdout.flush()
@@ -62,10 +67,10 @@ def plant(path: Path) -> None:
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def arm(root: str, at: int, mode: str, code: int, sticky: bool, log: str) -> None:
+def arm(fault: dict[str, Any]) -> None:
     """Tell the preloaded shim what to do in this process."""
-    shim = ctypes.CDLL(None)
-    shim.faultat_arm(root.encode(), ctypes.c_long(at), mode.encode(), code, int(sticky), log.encode())
+    root, mode, log = (fault[name].encode() for name in ("root", "mode", "log"))
+    ctypes.CDLL(None).faultat_arm(root, ctypes.c_long(fault["at"]), mode, fault["code"], int(fault["sticky"]), log)
 
 
 def serve() -> None:

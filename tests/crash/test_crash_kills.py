@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from crash_harness import STEPS, Fault, Story, chances
-from crash_points import ERRORS, KILLS, Point, Tally, errors, is_publish, kills, some, strike_all
+from crash_harness import PUBLISH, STEPS, Fault, Story, chances, is_publish
+from crash_points import ERRORS, KILLS, Point, errors, kills, some, strike_all
 
 
 CHUNKS = 6
@@ -13,13 +13,12 @@ CHUNKS = 6
 def sample(story: Story) -> list[Point]:
     """Sixty kills: one at each call of the publication, the others spread over all steps by chance."""
     chance = chances("kills")
-    calls = {step: story.stages[step].ended.calls for step in STEPS}
-    publication = [call for call in calls["run"] if is_publish(call)]
-    rest = [call for call in calls["run"] if not is_publish(call)]
-    points = kills(story, "run", publication, chance)
-    points += kills(story, "decide", some(calls["decide"], 6, chance), chance)
-    points += kills(story, "import", some(calls["import"], 14, chance), chance)
-    return points + kills(story, "run", some(rest, 60 - len(points), chance), chance)
+    calls = {step: stage.ended.calls for step, stage in story.stages.items()}
+    publication = [call for call in calls[PUBLISH] if is_publish(call)]
+    points = kills(PUBLISH, publication, chance)
+    points += kills("decide", some(calls["decide"], 5, chance), chance)
+    points += kills("import", some(calls["import"], 12, chance), chance)
+    return points + kills("run", some(calls["run"], max(8, 60 - len(points)), chance), chance)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -36,7 +35,11 @@ def test_killed_at_sixty_points(story: Story, chunk: int) -> None:
 def test_refused_by_the_disk(story: Story, chunk: int) -> None:
     chance = chances("errors")
     calls = {step: story.stages[step].ended.calls for step in STEPS}
-    points = [point for step, n in zip(STEPS, (6, 2, 8), strict=True) for point in errors(step, some(calls[step], n, chance), chance)]
+    points = [
+        point
+        for step, n in zip(STEPS, (4, 2, 4), strict=True)
+        for point in errors(step, some(calls[step], n, chance), chance)
+    ]
     tally = strike_all(story, points[chunk::2])
     tally.say(f"errors {chunk}")
     assert tally.wrong == []
@@ -44,12 +47,12 @@ def test_refused_by_the_disk(story: Story, chunk: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(6 * 3600)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*STEPS, PUBLISH])
 def test_killed_at_every_point(story: Story, step: str) -> None:
     """Each call of each step, in one of the ways to die (the seed turns them); the publication in each of them."""
     chance = chances("every kill")
     calls = story.stages[step].ended.calls
-    points = kills(story, step, calls, chance)
+    points = kills(step, calls, chance)
     points += [Point(step, Fault(n, mode)) for n, call, path in calls if is_publish((n, call, path)) for mode in KILLS]
     tally = strike_all(story, points, hands=2)
     tally.say(f"every kill of {step}")
@@ -58,7 +61,7 @@ def test_killed_at_every_point(story: Story, step: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(6 * 3600)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*STEPS, PUBLISH])
 def test_refused_at_every_point(story: Story, step: str) -> None:
     """Each call of each step, refused in one way (the seed turns them); the publication in each way."""
     chance = chances("every error")

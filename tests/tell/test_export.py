@@ -60,7 +60,7 @@ def test_csv_is_rfc_4180_with_numbers_as_numbers_and_null_empty(lake: Lake, tmp_
     rows: Rows = [
         (1, 'a "quoted", comma', Decimal("-0.50"), date(2025, 1, 2), True, ["x", "y"]),
         (-2, None, None, None, None, None),
-        (3, "two\r\nlines", Decimal("100"), date(2025, 1, 3), False, []),
+        (3, "two\r\nlines", Decimal(100), date(2025, 1, 3), False, []),
     ]
     (done,) = export(lake, state_of(lake, rows), [], tmp_path / "out")
     assert (done.path.name, done.rows) == ("royalties.csv", 3)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,6 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from bedrot.commands.common import JsonOption, LakeOption, err, instant, out, plain, show, writing
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.zones import Lake
+
+if TYPE_CHECKING:
+    from bedrot.walk.accept import Door, Told
+    from bedrot.walk.run import Walk
 
 app = typer.Typer()
 
@@ -44,14 +48,12 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Bring files into the lake: a line each, accepted, repeat, refused and why, or unrecognised."""
-    from bedrot.walk.accept import Door, Told
+    from bedrot.walk.accept import Told
     from bedrot.walk.run import Walk
 
     told = Told(account, instant(exported_at, "--exported-at"), instant(received_at, "--received-at"), accept_resaved)
     with writing(lake) as (where, ledger, settings):
-        walk = Walk(where, ledger, settings)
-        accounts = {source.name: settings.accounts_of(source.name) for source in walk.sources}
-        door = Door(where, ledger, walk.sources, accounts, walk.folders, told, datetime.now(UTC))
+        door = _door(Walk(where, ledger, settings), told)
         rows, needs_person = [], False
         for outcome in door.offer(paths):
             needs_person = needs_person or outcome.needs_person
@@ -64,6 +66,14 @@ def import_(
         out.print("Next: bedrot run")
     if needs_person:
         raise typer.Exit(1)
+
+
+def _door(walk: Walk, told: Told) -> Door:
+    """The way into the lake, with what the settings say of accounts."""
+    from bedrot.walk.accept import Door
+
+    accounts = {source.name: walk.settings.accounts_of(source.name) for source in walk.sources}
+    return Door(walk.lake, walk.ledger, walk.sources, accounts, walk.folders, told, datetime.now(UTC))
 
 
 def _sayoutcome(outcome: Mapping[str, str]) -> None:
@@ -82,18 +92,25 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Walk what is new through all zones and publish it; a summary that accounts for each record and each cent."""
+    from bedrot.walk.accept import Told
+    from bedrot.walk.inbox import take_inbox
     from bedrot.walk.run import Walk, summary_json
     from bedrot.walk.run import run as walk_run
 
     with writing(lake) as (where, ledger, settings), _progress(as_json) as progress:
+        walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
         began = ledger.start_run(datetime.now(UTC))
-        summary = walk_run(Walk(where, ledger, settings, workers or settings.run.workers, progress))
+        inbox = take_inbox(_door(walk, Told()))
+        summary = walk_run(walk)
         ledger.finish_run(began, datetime.now(UTC), "done", summary_json(summary))
     if as_json:
-        sys.stdout.write(summary_json(summary) + "\n")
+        told = {**json.loads(summary_json(summary)), "inbox": [vars(outcome) for outcome in inbox]}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
     else:
+        for outcome in inbox:
+            _sayoutcome(vars(outcome))
         _say_summary(json.loads(summary_json(summary)))
-    if summary.failed or summary.rejected or summary.held:
+    if summary.failed or summary.rejected or summary.held or any(outcome.needs_person for outcome in inbox):
         raise typer.Exit(1)
 
 

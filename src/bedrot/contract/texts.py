@@ -33,12 +33,13 @@ def decode_head(head: bytes) -> str:
     """Bytes of a file's beginning as text, never failing: a character cut at the end is left out."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return head.decode("utf-16", errors="ignore")
+    bare = head.removeprefix(b"\xef\xbb\xbf")
     try:
-        return head.decode("utf-8-sig")
+        return bare.decode("utf-8")
     except UnicodeDecodeError as broken:
-        if broken.start >= len(head) - 4:
-            return head[: broken.start].decode("utf-8-sig")
-        return head.decode("latin-1")
+        if broken.start >= len(bare) - 4:
+            return bare[: broken.start].decode("utf-8")
+        return bare.decode("latin-1")
 
 
 def strict_json(data: bytes, name: str) -> Any:

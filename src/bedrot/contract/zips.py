@@ -29,6 +29,8 @@ BROKEN = (
 
 _PIECE = 1 << 20
 _ENTRY = b"PK\x01\x02"
+_END = b"PK\x05\x06"
+_END_BYTES = 22
 _LEAST = 1 << 20
 _NAME = 200
 
@@ -103,6 +105,8 @@ def open_zip(path: Path, name: str) -> zipfile.ZipFile:
     """The zip, opened; Refused where it is damaged, larger than 2 GiB, or lists more than 1,000 members."""
     if path.stat().st_size > ZIP_BYTES:
         raise Refused("The zip file is larger than 2 GiB.", "Unpack it yourself, then import the files.", file=name)
+    if not _ends_well(path):
+        raise Refused("The zip file is damaged or not whole.", "Download it again.", file=name)
     if _listed(path) > ZIP_MEMBERS:
         # Counted before the list is built: a million entries take a gigabyte of memory.
         raise Refused(
@@ -158,6 +162,20 @@ def _pieces(file: IO[bytes], cap: int, too_much: Refused) -> Iterator[bytes]:
         if size > cap:
             raise too_much
         yield piece
+
+
+def _ends_well(path: Path) -> bool:
+    """Whether the record that ends a zip is the last thing in the file.
+
+    In a zip that was cut off, the record of another zip inside it may be found: the reader would open that one.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_BYTES - 0xFFFF))
+        tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or at + _END_BYTES > len(tail):
+        return False
+    return at + _END_BYTES + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail)
 
 
 def _listed(path: Path) -> int:

@@ -12,13 +12,15 @@ from bedrot import sql
 from bedrot.errors import Refused
 
 _CLASSES = {
-    *("BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"),
+    *("BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR", "TYPE"),
 }
 _AGAIN = "Compare columns with values, such as: isrc = 'QZABC2500001' and sale_month = '2025-03-01'."
 
 
 def check_condition(condition: str, columns: Sequence[str]) -> None:
     """Nothing for an expression over these columns; Refused for anything else (queries, files, clocks)."""
+    if not condition.strip():
+        raise Refused("The condition is empty.", _AGAIN)
     con = sql.connect(None, threads=1)
     try:
         plain, given = (_tree(con, one) for one in ("TRUE", condition))

@@ -173,13 +173,18 @@ def _cell(sheet: Any, value: object) -> Any:
     if value is None or isinstance(value, bool | datetime | date):
         return value
     if isinstance(value, int | Decimal):
-        digits = Decimal(value).normalize()
-        if len(digits.as_tuple().digits) <= _DIGITS:
-            return value
-        value = f"{digits:f}"
+        value = _plain_digits(value)
+        if len(value.lstrip("-0.").replace(".", "")) <= _DIGITS:
+            return Decimal(value)
     text = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", str(value))
     if len(text) > _CELL_CHARACTERS:
         raise Refused(f"A text has {len(text):,} characters; a cell takes {_CELL_CHARACTERS:,}.", "Export it as CSV.")
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
     return cell
+
+
+def _plain_digits(number: int | Decimal) -> str:
+    """A number as plain digits, all of them, without zeros that say nothing."""
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+import duckdb
+
 from bedrot.contract import Facts, Original
 from bedrot.errors import BedrotError
 from bedrot.lake import objects, snapshot
@@ -136,8 +138,8 @@ def _check_lineage(walk: Walk, published: Snapshot, table: str, known: set[str])
     alone = Snapshot(published.number, published.previous, {table: state}, {}, published.published_at)
     try:
         con = open_snapshot(walk.lake, alone)
-    except BedrotError:
-        return  # its missing files are named already
+    except (BedrotError, duckdb.Error):
+        return  # its damaged files are named already
     try:
         found = con.execute(f"SELECT DISTINCT _delivery FROM {view_name(table)} WHERE _delivery IS NOT NULL").fetchall()
     finally:

@@ -27,6 +27,7 @@ from bedrot.walk.identify import Identified, identify, refuse_shapeless
 from bedrot.walk.land import Landing
 from bedrot.walk.private import cannot_read, has_secret, read_through
 from bedrot.walk.text_rows import check_whole
+from bedrot.walk.whole import NOTE, open_end, refuse_open_end, tells_numbers
 
 __all__ = ["Door", "Outcome", "Told"]
 
@@ -189,6 +190,7 @@ class Door:
         landed = self.landing.keep(original, found.source.name, digest)
         kept = replace(original, path=landed)
         facts = Facts(delivery.account, delivery.exported_at, delivery.exported_basis, delivery.resaved)
+        refuse_open_end(kept, found.feed)
         disk.make_folder(self.lake.work)
         with tempfile.TemporaryDirectory(prefix="look-", dir=self.lake.work) as folder:
             check_whole(found.feed, kept, facts, Path(folder))
@@ -198,7 +200,7 @@ class Door:
             delivery = read_manifest(self.lake, delivery.id)
         self.ledger.add_delivery(delivery)
         self.landing.forget(digest)
-        return outcome
+        return replace(outcome, sentence=NOTE) if not tells_numbers(found.feed) and open_end(kept) else outcome
 
     def _turn_away(self, original: Original, wrong: BedrotError, found: Identified | None) -> Outcome:
         """Keep a file that was not accepted in landing with the reason.
@@ -215,8 +217,8 @@ class Door:
             landed = original.path if within else self.landing.keep(original, source, digest)
         except PrivateFile as private:
             return _outcome(original, private, None)
-        except (Refused, OSError):
-            return outcome
+        except (Refused, OSError, *_STUMBLES):
+            return outcome  # what cannot be looked through is not copied
         self.landing.note(
             Landed(
                 path=self.lake.relative(landed),

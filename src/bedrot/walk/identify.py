@@ -28,7 +28,7 @@ _MAGIC = (
     (b"Rar!", "a RAR archive", "Unpack it, then import what it held."),
     (b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it, then import what it held."),
 )
-_SHOWN = 12
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def identify(original: Original, sources: Sequence[Source]) -> Identified:
                 "Keep it out of the lake.",
                 file=original.name,
             )
+        if original.looks_like_json and original.size <= WHOLE_BYTES:
+            _ = original.json  # a document that is broken says so itself
         raise _unrecognised(original, sources)
     source, feed = known[0]
     return Identified(source, feed, feed.account(original))

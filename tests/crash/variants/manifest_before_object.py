@@ -1,0 +1,28 @@
+"""A delivery's manifest is written before the bytes that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bedrot.lake import objects
+from bedrot.lake.deliveries import Delivery
+from bedrot.lake.zones import Lake
+from bedrot.walk import accept
+
+_waiting: list[Path] = []
+_put, _write = objects.put_object, accept.write_manifest
+
+
+def put_object(lake: Lake, path: Path) -> None:
+    """Nothing yet."""
+    _waiting.append(path)
+
+
+def write_manifest(lake: Lake, delivery: Delivery) -> bool:
+    """Manifest, then object."""
+    new = _write(lake, delivery)
+    _put(lake, _waiting.pop())
+    return new
+
+
+objects.put_object, accept.write_manifest = put_object, write_manifest
