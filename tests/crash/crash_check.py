@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,29 @@ def apart(seen: Rows, expected: Rows) -> str:
     """How two states differ, in words."""
     names = [name for name in sorted({*seen, *expected}) if seen.get(name) != expected.get(name)]
     return ", ".join(f"{name}: {seen.get(name)} instead of {expected.get(name)}" for name in names)
+
+
+def unsynced(calls: Sequence[tuple[int, str, str]]) -> list[str]:
+    """Names given to files whose bytes, and folders' entries that, were not synced: found in the log of all calls.
+
+    A file must be synced behind its last write and before it gets its name, and its folder (and the parent of a new
+    folder) must be synced behind that.
+    """
+    found = []
+    zones = ("/raw/", "/staging/", "/curated/", "/landing/")
+    for at, (_, call, path) in enumerate(calls):
+        if not path.startswith(zones):
+            continue
+        folder = path.rpartition("/")[0]
+        if call in {"link", "rename"} and not _bytes_synced(calls, at, folder):
+            found.append(f"{path} got its name before its bytes were synced")
+        if call in {"link", "rename", "mkdir"} and ("fsync", folder) not in {one[1:] for one in calls[at + 1 :]}:
+            found.append(f"{path}: its folder was not synced behind it")
+    return found
+
+
+def _bytes_synced(calls: Sequence[tuple[int, str, str]], at: int, folder: str) -> bool:
+    """Whether the temporary file that got a name at a place of the log had been synced since it was written."""
+    touched = [one for one in calls[:at] if one[2].startswith(f"{folder}/.tmp-")]
+    mine = [call for _, call, path in touched if path == touched[-1][2]]
+    return "fsync" in mine and "write" not in mine[mine.index("fsync") :]

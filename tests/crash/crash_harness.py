@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import bedrot
 import crash_check
+
+import bedrot
 
 HERE = Path(__file__).parent
 VARIANTS = HERE / "variants"
@@ -136,9 +137,11 @@ class Nursery:
         )["pid"]
         return Command(self, pid, out, err, log)
 
-    def run(self, lake: Path, argv: Sequence[str], fault: Fault = NONE, variant: str = "") -> Ended:
+    def run(
+        self, lake: Path, argv: Sequence[str], fault: Fault = NONE, variant: str = "", script: Path | None = None
+    ) -> Ended:
         """A command from its beginning to its end."""
-        return self.start(lake, argv, fault, variant).end()
+        return self.start(lake, argv, fault, variant, script).end()
 
 
 @dataclass
@@ -205,7 +208,6 @@ STEPS = ("import", "decide", "run")
 PUBLISH = "publish"
 """A run over a lake where everything is staged and curated, and a dead process left it unpublished."""
 _SNAPSHOT = ("/curated/_snapshots", "/curated/_findings", "/curated/CURRENT")
-
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ RESTATED = ("0.5", "0.6")
 
 
 def files(folder: Path) -> tuple[Path, Path]:
-    """An older and a newer full export; the newer restates the amount of one track, and holds a line of another twice."""
+    """An older and a newer full export, each with one line twice; the newer restates the amount of another track."""
     text = HEADING.read_bytes().decode("utf-8-sig")
     end = "\r\n" if "\r\n" in text else "\r" if "\r" in text else "\n"
     lines = [line for line in text.split(end) if line]

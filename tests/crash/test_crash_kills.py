@@ -6,7 +6,6 @@ import pytest
 from crash_harness import PUBLISH, STEPS, Fault, Story, chances, is_publish
 from crash_points import ERRORS, KILLS, Point, errors, kills, some, strike_all
 
-
 CHUNKS = 6
 
 

@@ -130,7 +130,9 @@ def current_number(lake: Lake) -> int:
     number = _pointed(lake)
     while lake.snapshot_path(number + 1).exists():
         number += 1
-    if not number and numbers(lake):
+    if not number and (found := numbers(lake)):
+        if found[0] == 1:  # the first of all was published between the two looks
+            return current_number(lake)
         raise _damaged(lake, lake.pointer_path, "The pointer to the current state is missing.", None)
     return number
 
