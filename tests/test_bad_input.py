@@ -1,4 +1,4 @@
-"""What bad input gets: a sentence that says what is wrong and what to do; nothing is lost, and the other files go on."""
+"""What bad input gets: a sentence that says what is wrong and what to do; nothing is lost, other files go on."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any
 
-from bedrot.contract import Kind, Merge, Table
 from staging_files import Delivered, ordered, partition_of, scale_of
+
+from bedrot.contract import Kind, Merge, Table
 
 NUMBERS = ("isrc", "upc")
 
@@ -49,9 +50,7 @@ def curate(table: Table, deliveries: Sequence[Delivered]) -> Known:
         for one in lines:
             known.vanished += one.lacking is not None
             names = [column.name for column in table.fields]
-            known.lines.append(
-                (account, *(one.values[name] for name in names), one.delivery, one.line, one.lacking)
-            )
+            known.lines.append((account, *(one.values[name] for name in names), one.delivery, one.line, one.lacking))
     known.lines = ordered(known.lines)
     return known
 
@@ -208,7 +207,9 @@ class _Lines:
             for day, gone in sorted(had.keys() - said.keys(), key=str):
                 for _, come in sorted((one for one in said.keys() - had.keys() if one[0] == day), key=str):
                     if not gone[0] == come[0] == "~":
-                        self._compare_pair(column, had[day, gone], said[day, come], sums.setdefault((gone, come), [0, 0, set(), set()]))
+                        self._compare_pair(
+                            column, had[day, gone], said[day, come], sums.setdefault((gone, come), [0, 0, set(), set()])
+                        )
             for pair, (hits, both, old, new) in sums.items():
                 total = evidence.setdefault((column, *pair), [0, 0, set(), set()])
                 total[0] += hits
@@ -241,7 +242,11 @@ class _Lines:
         """Take proven renamings, hold near ones; whether something new was proven."""
         proven, near = defaultdict(list), []
         for (column, gone, come), (hits, both, old, new) in sorted(evidence.items()):
-            alias = (column, come, gone, min(old, default="")) if come[0] == "~" else (column, gone, come, min(new, default=""))
+            alias = (
+                (column, come, gone, min(old, default=""))
+                if come[0] == "~"
+                else (column, gone, come, min(new, default=""))
+            )
             if hits >= 3 and hits == both:
                 proven[alias[:2]].append((alias, (column, gone, come)))
             elif hits >= 3 and hits >= Decimal("0.9") * both:
@@ -262,7 +267,9 @@ class _Lines:
             self.apart.update(near)
         return new_found
 
-    def _step(self, older: list[Line], newer: list[Line], first: dict[str, str] | None, wrong: dict[Any, str]) -> list[Line]:
+    def _step(
+        self, older: list[Line], newer: list[Line], first: dict[str, str] | None, wrong: dict[Any, str]
+    ) -> list[Line]:
         """One fold; `first` is None for files of one age."""
         days = {line.values[self.table.day] for line in newer}
         for column, gone, come in self.apart:
@@ -290,7 +297,9 @@ class _Lines:
                 out += self._both(key, o, n, first is None, wrong)
         return out
 
-    def _both(self, key: Any, older: list[Line], newer: list[Line], equal_age: bool, wrong: dict[Any, str]) -> list[Line]:
+    def _both(
+        self, key: Any, older: list[Line], newer: list[Line], equal_age: bool, wrong: dict[Any, str]
+    ) -> list[Line]:
         pairs, o, n = self._pairs(older, newer)
         if equal_age and (o or n):
             wrong[key] = "age"
@@ -298,7 +307,9 @@ class _Lines:
         if len(newer) < len(older):
             wrong[key] = "key"
             return [replace(line, lacking=None) for line in older]
-        kept = [b if self._wins(a, b, equal_age) else replace(a, lacking=a.lacking if equal_age else None) for a, b in pairs]
+        kept = [
+            b if self._wins(a, b, equal_age) else replace(a, lacking=a.lacking if equal_age else None) for a, b in pairs
+        ]
         return [*kept, *n]
 
     def _wins(self, older: Line, newer: Line, equal_age: bool) -> bool:
@@ -414,9 +425,7 @@ class _Rows:
 
     def _filled(self, older: Line, newer: Line) -> Line:
         """Per column the newer value where it is told; the lineage of the last change."""
-        values = {
-            name: old if newer.values[name] is None else newer.values[name] for name, old in older.values.items()
-        }
+        values = {name: old if newer.values[name] is None else newer.values[name] for name, old in older.values.items()}
         if values == older.values:
             return older
         return replace(newer, values=values, lacking=None)

@@ -190,7 +190,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(ROWS, ROWS)
 def test_the_changes_make_the_rows_after_of_the_rows_before(
     first: list[tuple[str, str, str, str, str]], second: list[tuple[str, str, str, str, str]]

@@ -180,7 +180,14 @@ class Place:
             for partition in sorted(rows)
             for line, row in rows[partition]
         ]
-        types = ["VARCHAR", *(TYPES[field.kind] for field in self.table.fields), "VARCHAR", "BIGINT", "VARCHAR", "VARCHAR"]  # noqa: E501
+        types = [
+            "VARCHAR",
+            *(TYPES[field.kind] for field in self.table.fields),
+            "VARCHAR",
+            "BIGINT",
+            "VARCHAR",
+            "VARCHAR",
+        ]
         columns = ["account", *names, "_delivery", "_line", "_locator", "_partition"]
         cast = ", ".join(f"CAST(c{i} AS {kind}) AS {sql.name(columns[i])}" for i, kind in enumerate(types))
         values = ", ".join("(" + ", ".join(map(sql.literal, row)) + ")" for row in listed)

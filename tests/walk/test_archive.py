@@ -16,7 +16,7 @@ from bedrot.lake import disk, snapshot
 from bedrot.lake.snapshot import Part, Snapshot, TableState, write_snapshot
 from bedrot.lake.zones import Lake
 from bedrot.walk import archive, bundle
-from bedrot.walk.archive import archive_superseded, archived_in, load_at_hand, restore
+from bedrot.walk.archive import archive_superseded, archived_in, load_at_hand, restore, restore_snapshot
 
 NOW = datetime(2025, 8, 1, 6, tzinfo=UTC)
 
@@ -75,6 +75,25 @@ def test_what_only_old_snapshots_name_moves_and_comes_back_byte_for_byte(tmp_pat
     again = archive_superseded(lake, 1, NOW + timedelta(days=1))
     assert (again.bundle, again.numbers) == (None, [1])
     assert at_hand(lake) == paths(new)
+
+
+def test_a_file_that_moved_with_a_later_snapshot_comes_back_for_the_older_one(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    old = publish(lake, ["a", "shared"])
+    publish(lake, ["b", "shared"])
+    publish(lake, ["c"])
+    known = contents(lake, paths(old))
+    assert archive_superseded(lake, 2, NOW).numbers == [1]
+    assert archive_superseded(lake, 1, NOW + timedelta(days=1)).numbers == [2]
+    written = restore_snapshot(lake, 1)
+    assert contents(lake, paths(old)) == known
+    assert {lake.relative(path) for path in written} == {*paths(old), "curated/_snapshots/000001.json"}
+    assert snapshot.numbers(lake) == [1, 3]
+    for path in archive.bundles(lake)[1:]:
+        path.unlink()
+    archive_superseded(lake, 1, NOW + timedelta(days=2))
+    with pytest.raises(Misconfigured, match="Snapshot 2 is not in the archive"):
+        restore_snapshot(lake, 2)
 
 
 def test_nothing_moves_while_there_are_few_snapshots(tmp_path: Path) -> None:

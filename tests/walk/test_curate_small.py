@@ -14,19 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from staging_files import LINES, SERIES, SNAPSHOTS, START, WINDOWS, Delivered, Notes, Place
-
-from bedrot.contract import Table
+from staging_files import LINES, SERIES, SNAPSHOTS, WINDOWS, Delivered, Notes, Place
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
-import law4  # noqa: E402
+import law4
 
 CONTENT = replace(WINDOWS, name="answers", until="date_stop", absent="action")
 UNTIL = replace(WINDOWS, name="relative", until="date_stop")
 VERSIONS = replace(SNAPSHOTS, name="versions", changes_only=True)
-SETTINGS = settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False, print_blob=True
-)
+SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 AMOUNTS = st.sampled_from(["1", "1.00000001", "1.000000012345", "-0.3", "0.000000004999", "2.5"]).map(Decimal)
 DAYS = st.sampled_from([date(2025, 1, 3), date(2025, 1, 4), date(2025, 2, 1)])
@@ -157,4 +153,3 @@ def _agrees(place: Place, files: list[Delivered], shuffled: list[Delivered]) -> 
     assert {where: state.key for where, state in last.states.items()} == {
         where: state.key for where, state in once.states.items()
     }
-    assert START

@@ -170,10 +170,7 @@ def restore(
     from bedrot.walk import archive
 
     with writing(lake) as (where, _, _):
-        bundle = archive.archived_in(where, number)
-        if bundle is None:
-            raise Misconfigured(f"Snapshot {number} is not in the archive.", "Look into the folder archive/snapshots.")
-        written = archive.restore(where, bundle)
+        written = archive.restore_snapshot(where, number)
     out.print(f"{len(written)} files are back; read them with --snapshot {number}.")
 
 

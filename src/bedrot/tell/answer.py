@@ -22,6 +22,7 @@ from bedrot.lake import disk
 from bedrot.lake.opened import only_reads
 from bedrot.lake.snapshot import Snapshot
 from bedrot.lake.zones import Lake
+from bedrot.tell.known import tables_of
 
 Format = Literal["table", "csv", "json", "parquet"]
 _BATCH = 10_000
@@ -166,7 +167,5 @@ def _said(wrong: duckdb.Error, snapshot: Snapshot) -> BedrotError:
     first = re.sub(r"\s+", " ", str(wrong).partition("\n\nLINE")[0]).strip()
     if isinstance(wrong, duckdb.PermissionException):
         return Refused("Only the tables of the lake can be read here, no other files.", "Ask for a table by its name.")
-    curated = ", ".join(sorted(one for one in snapshot.tables if "." not in one))
-    staging = ", ".join(sorted(one for one in snapshot.tables if "." in one))
-    tables = f'Tables: {curated}; {staging}. Columns: `bedrot sql "describe royalties"`.'
-    return Misconfigured(f"The SQL cannot be answered: {first}", tables)
+    end = "" if first.endswith((".", "!", "?")) else "."
+    return Misconfigured(f"The SQL cannot be answered: {first}{end}", tables_of(snapshot))

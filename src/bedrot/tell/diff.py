@@ -107,14 +107,16 @@ def diff(
     """
     if table not in after.snapshot.tables:
         raise no_table(table, after.snapshot)
-    shape = shape_of(sources, table, after.snapshot.tables[table])
+    marts = marts_of({source.name: folder_of(source) for source in sources})
+    by_name = {mart.name: mart for mart in marts}
+    shape = shape_of(sources, by_name, table, after.snapshot.tables[table])
     con = sql.connect(spill)
     try:
         _show(con, table, shape, before, after)
         _take_equal_off(con, shape)
         _pair_off(con, shape, _spellings(before, after))
         known = {one["id"] for one in before.findings.vanished}
-        behind = _behind(sources, table)
+        behind = _behind(sources, by_name, table)
         return Diff(
             table=table,
             rows_before=_count(con, "was"),
@@ -129,7 +131,7 @@ def diff(
         con.close()
 
 
-def shape_of(sources: Sequence[Source], table: str, state: TableState) -> Shape:
+def shape_of(sources: Sequence[Source], marts: Mapping[str, Mart], table: str, state: TableState) -> Shape:
     """What makes a row of a table itself, and what of it is money."""
     columns = tuple((name, kind) for name, kind in state.columns if not name.startswith("_"))
     if table.startswith(_STAGING):
@@ -137,7 +139,7 @@ def shape_of(sources: Sequence[Source], table: str, state: TableState) -> Shape:
         contract = contracts[table.removeprefix(_STAGING)]
         money = tuple(one.name for one in contract.fields if one.kind is Kind.MONEY)
         return Shape(columns, ("account", *(one for one in contract.key if one != "account")), money)
-    mart = _marts(sources)[table]
+    mart = marts[table]
     money = tuple(one.name for one in mart.columns if one.unit == "currency" and one.type == _MONEY)
     return Shape(columns, mart.key or _told(mart), money)
 
@@ -148,18 +150,12 @@ def _told(mart: Mart) -> tuple[str, ...]:
     return tuple(one.name for one in mart.columns if one.name in inputs and not one.basis and one.name[0] != "_")
 
 
-def _marts(sources: Sequence[Source]) -> dict[str, Mart]:
-    """All marts over these sources, by name."""
-    return {mart.name: mart for mart in marts_of({source.name: folder_of(source) for source in sources})}
-
-
-def _behind(sources: Sequence[Source], table: str) -> frozenset[str]:
+def _behind(sources: Sequence[Source], marts: Mapping[str, Mart], table: str) -> frozenset[str]:
     """The staging tables that the rows of a table come from."""
     if table.startswith(_STAGING):
         return frozenset({table.removeprefix(_STAGING)})
-    marts = _marts(sources)
     if table in marts:
-        return frozenset[str]().union(*(_behind(sources, view) for view in marts[table].data_inputs))
+        return frozenset[str]().union(*(_behind(sources, marts, view) for view in marts[table].data_inputs))
     fragments = read_fragments({source.name: folder_of(source) for source in sources})
     return frozenset(one for fragment in fragments if fragment.view == table for one in fragment.tables)
 
@@ -201,6 +197,8 @@ def _pair_off(con: duckdb.DuckDBPyConnection, shape: Shape, spelled: Sequence[tu
 
 def _pair(con: duckdb.DuckDBPyConnection, kind: ChangeKind, identity: Sequence[str]) -> None:
     """Rows that are not paired yet and have an equal identity become pairs, one to one in the order of their values."""
+    if not all(_count(con, f"{table} r ANTI JOIN changes c ON c.{table} = r._row") for table in ("older", "newer")):
+        return
     names = [f"k{place}" for place in range(len(identity))]
     terms = ", ".join(f"{term} AS {name}" for term, name in zip(identity, names, strict=True))
     for table in ("older", "newer"):

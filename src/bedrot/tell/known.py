@@ -130,6 +130,6 @@ def no_table(name: str, snapshot: Snapshot) -> Misconfigured:
 
 def tables_of(snapshot: Snapshot) -> str:
     """A sentence that names the tables of a state, and says how to see their columns."""
-    curated = ", ".join(sorted(one for one in snapshot.tables if "." not in one))
-    staging = ", ".join(sorted(one for one in snapshot.tables if "." in one))
-    return f'Tables are {curated}; and {staging}. `bedrot sql "describe TABLE"` shows the columns of one.'
+    curated = [one for one in sorted(snapshot.tables) if "." not in one]
+    staging = [one for one in sorted(snapshot.tables) if "." in one]
+    return f'Tables are {", ".join([*curated, *staging])}. `bedrot sql "describe TABLE"` shows the columns of one.'

@@ -104,7 +104,12 @@ class Door:
         name, relative = (noted.name, noted.relative) if noted else (sayable(found.path.name), found.relative)
         original = Original(found.path, name, relative)
         try:
+            if original.is_zip:
+                refuse_shapeless(original)
             apart = original.is_zip and not original.is_workbook and not self._known_whole(original)
+        except Refused as wrong:
+            yield self._turn_away(original, wrong, None)
+            return
         except OSError as failed:
             yield self._turn_away(original, cannot_read(original, failed), None)
             return

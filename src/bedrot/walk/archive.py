@@ -81,17 +81,38 @@ def load_at_hand(lake: Lake, number: int) -> Snapshot:
     return snapshot.load(lake, number)
 
 
-def restore(lake: Lake, bundle: Path) -> list[Path]:
-    """Bring back all that a bundle holds and that is not at hand, records last; gives the files written.
+def restore_snapshot(lake: Lake, number: int) -> list[Path]:
+    """Bring back a snapshot: the bundle that holds its record, and what it shares with snapshots archived later.
+
+    Only under the writer's lock; gives the files written. Raises Misconfigured where no bundle holds it, and Damaged as
+    `restore` does or where a file of it is in no bundle.
+    """
+    home = archived_in(lake, number)
+    if home is None:
+        raise Misconfigured(f"Snapshot {number} is not in the archive.", "Look into the folder archive/snapshots.")
+    written = restore(lake, home)
+    missing = {path for path in named_by(snapshot.load(lake, number)) if not lake.absolute(path).is_file()}
+    for bundle in _readable(lake):
+        if missing & bundle.paths:
+            written += restore(lake, bundle.path, bundle.paths & missing)
+            missing -= bundle.paths
+    if missing:
+        raise Damaged(f"A file of snapshot {number} is in no bundle.", "Run `bedrot verify`.", file=min(missing))
+    return written
+
+
+def restore(lake: Lake, bundle: Path, only: frozenset[str] | None = None) -> list[Path]:
+    """Bring back what a bundle holds (or only these paths of it) and is not at hand, records last; the files written.
 
     Only under the writer's lock. Raises Damaged where the bundle is not whole (nothing is written then), or where a
     file of the same name with other bytes is in the way.
     """
     found = read_bundle(bundle)
     _refuse_strangers(lake, found)
+    wanted = found.paths if only is None else found.paths & only
     for entry in found.entries:
         path = lake.absolute(entry.path)
-        if path.exists() and hash_file(path)[0] != entry.sha256:
+        if entry.path in wanted and path.exists() and hash_file(path)[0] != entry.sha256:
             raise Damaged(
                 "A file with other bytes stands where one of the bundle belongs.",
                 "Run `bedrot verify`: it says which of the two is right.",
@@ -101,7 +122,7 @@ def restore(lake: Lake, bundle: Path) -> list[Path]:
     for record in (False, True):
         for entry, chunks in read_members(found):
             path = lake.absolute(entry.path)
-            if (path.parent == lake.snapshots) is record and disk.put(path, chunks):
+            if entry.path in wanted and (path.parent == lake.snapshots) is record and disk.put(path, chunks):
                 written.append(path)
     return written
 

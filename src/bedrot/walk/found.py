@@ -50,14 +50,17 @@ def find(path: Path, lake: Lake) -> Iterator[Found]:
         yield Found(path, shown, "refused", "There cannot be a file of such a name.", "Check the name.")
     elif _reserved(path, lake) and not _in_landing(path, lake):
         yield Found(path, shown, "refused", _OURS, _INBOX)
-    elif path.is_dir():
+    elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         yield from find_below(path, lake)
     else:
         yield _one(path, shown)
 
 
-def find_below(top: Path, lake: Lake) -> Iterator[Found]:
-    """Each file below a folder, in the order of their names."""
+def find_below(top: Path, lake: Lake | None) -> Iterator[Found]:
+    """Each file below a folder, in the order of their names; what is its own is left out where a lake is named.
+
+    An empty folder is one thing to tell then.
+    """
     troubles: list[OSError] = []
     number = 0
     name = top.name or top.resolve().name
@@ -84,19 +87,19 @@ def find_below(top: Path, lake: Lake) -> Iterator[Found]:
             f"The folder cannot be read: {trouble.strerror}.",
             "Give yourself the right to read it, then import it again.",
         )
-    if not number and not troubles:
+    if not number and not troubles and lake is not None:
         yield Found(
             top, sayable(name), "refused", "There is no file in this folder.", "Check that it is the right one."
         )
 
 
-def _closed(folder: Path, relative: str, lake: Lake) -> Found | None:
+def _closed(folder: Path, relative: str, lake: Lake | None) -> Found | None:
     """Why a folder is not gone into; None where it is."""
     if is_litter(folder.name):
         return Found(folder, relative, "skipped", "A hidden folder, not data.")
     if folder.is_symlink():
         return Found(folder, relative, "refused", "It is a link to a folder.", "Import that folder itself.")
-    if _reserved(folder, lake):
+    if lake is not None and _reserved(folder, lake):
         return Found(folder, relative, "skipped", _OURS)
     return None
 
@@ -137,4 +140,4 @@ def _reserved(path: Path, lake: Lake) -> bool:
 
 def _in_landing(path: Path, lake: Lake) -> bool:
     """Whether the path is a file that waits in landing, which a person may give again with what was missing."""
-    return path.is_file() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(lake.landing))
+    return os.path.isfile(path) and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(lake.landing))  # noqa: PTH113

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bedrot.contract import Delimited, Feed, Original, Source, Table, heading_key
 from bedrot.contract.original import HEAD_BYTES, WHOLE_BYTES
+from bedrot.contract.zips import open_zip
 from bedrot.errors import Defect, PrivateFile, Refused, Unrecognised
 
 COLUMNS = 5_000
@@ -71,10 +72,12 @@ def identify(original: Original, sources: Sequence[Source]) -> Identified:
 
 
 def refuse_shapeless(original: Original) -> None:
-    """Raise Refused, from the first bytes alone, for a file that is empty or whose first line is no heading row."""
+    """Raise Refused for an empty file, a broken zip or a first line that is no heading row, before all is read."""
     if not original.head.strip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"):
         what = "The file is empty." if original.size <= HEAD_BYTES else "The file begins with a mebibyte of nothing."
         raise Refused(what, "Download it again.", file=original.name)
+    if original.is_zip:
+        open_zip(original.path, original.name).close()
     if original.is_zip or original.looks_like_json or _HTML.search(original.head_text):
         return
     first = _first_line(original)

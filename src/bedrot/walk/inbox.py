@@ -29,7 +29,7 @@ def take_inbox(door: Door) -> list[Outcome]:
         return []
     outcomes: list[Outcome] = []
     try:
-        for found in list(find_below(inbox, door.lake)):
+        for found in list(find_below(inbox, None)):
             outcomes += _take(door, _named(found))
     finally:
         door.keep_sightings()

@@ -61,7 +61,7 @@ class Bytes:
 
     @property
     def encoding(self) -> str:
-        """How the text is encoded: UTF-16 by its mark, UTF-8, cp1252 where each byte has a meaning there, else Latin-1."""
+        """How the text is encoded: UTF-16 by its mark, UTF-8, cp1252 where each byte has a meaning, else Latin-1."""
         return "utf-16" if self.utf16 else "utf-8-sig" if self.utf8 else "cp1252" if self.cp1252 else "latin-1"
 
     @property

@@ -12,28 +12,25 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from bedrot import sql
-from bedrot.contract import Delimited, Facts, Feed, Field, Grain, Kind, Original, Table
-from bedrot.contract.typing_sql import cleaned, complaint, decimals, type_of, typed
+from bedrot.contract import Delimited, Facts, Feed, Field, Original, Table
+from bedrot.contract.typing_sql import decimals, type_of
 from bedrot.errors import Defect, Refused
 from bedrot.lake import disk
 from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import PartitionContent, Staged
 from bedrot.lake.zones import Lake
 from bedrot.sources import code_of, find_sources
+from bedrot.walk.judge import Judged, bad_sql, good_sql, rejects_sql
 from bedrot.walk.text_rows import TextRows, from_lines, from_reader
 
 _ALGORITHM = f"duckdb-{duckdb.__version__}-hash-sum-2"
-_GOOD = "(_why IS NULL AND _ignored IS NULL)"
-_BAD = "(_why IS NOT NULL AND _ignored IS NULL)"
-_AS_NUMBER = "[0-9]+([.,][0-9]+)?[eE][+]?[0-9]+|[0-9]+[.,]0+"
-_EARLIEST = date(1990, 1, 1)
 LINEAGE = (("_delivery", "VARCHAR"), ("_line", "BIGINT"), ("_locator", "VARCHAR"), ("_partition", "VARCHAR"))
 
 
@@ -127,99 +124,42 @@ def _own_code() -> str:
 def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     """Type the text rows of one table, write good rows and rejects, and account for every record.
 
-    Two passes: each row is typed and judged once, into a scratch file; what is good is sorted from there. (A filter
-    on the judgement in the first pass would make the engine evaluate every expression twice.)
+    Rows that are not good are looked at again only where there are any: the good ones are fewer than the records.
     """
     lake, delivery = Lake(job.task.root), job.task.delivery
     mark = fingerprint(job.task, table, job.code)
-    loose = job.work / f"{table.name}.parquet"
-    job.con.execute(f"COPY ({_judged_sql(job, table, text)}) TO {sql.text(loose.as_posix())} (COMPRESSION lz4)")
-    judged = f"read_parquet({sql.text(loose.as_posix())})"
-    staged = _accounts(job, table, text, judged, mark)
     final = lake.staged_path(table.name, delivery.id, mark)
-    _copy(job.con, _good_sql(job, table, text, judged), final)
+    temporary = disk.temporary(final)
+    judged = Judged(job.task.account, delivery, job.feed.damaged if delivery.resaved else (), table, text)
+    rows = _copy(job.con, good_sql(judged), temporary)
+    clean = rows == _all(job, f"SELECT count(*) FROM {text.relation}")[0][0]
+    job.con.execute(f"CREATE OR REPLACE TEMP TABLE bad AS {bad_sql(judged)} {'LIMIT 0' if clean else ''}")
+    try:
+        staged = _accounts(job, table, text, temporary, mark)
+    except Refused:
+        disk.remove(temporary)
+        raise
     if staged.rejected:
         rejects = lake.rejects_path(table.name, delivery.id, mark)
-        _copy(job.con, _rejects_sql(job, text, judged), rejects)
+        aside = disk.temporary(rejects)
+        _copy(job.con, rejects_sql(judged), aside)
+        disk.publish(aside, rejects)
         staged = replace(staged, rejects_path=lake.relative(rejects))
+    disk.publish(temporary, final)
     return replace(staged, path=lake.relative(final), contents=_contents(job.con, table, final))
 
 
-def _judged_sql(job: _Job, table: Table, text: TextRows) -> str:
-    """The SELECT that types every row the file tells of, and says of each why it cannot be taken, if it cannot.
-
-    Beside the values stands what each money column shows, read without cleaning or pattern, for an account of its own.
-    """
-    gone = set(job.feed.damaged) if job.task.delivery.resaved else set()
-    texts, values, complaints = [], [], ["_fault"]
-    for one in table.fields:
-        place = sql.name("t_" + one.name)
-        if one.name not in text.raw:
-            complaints += [sql.text(f"{one.name} is blank")] if one.filled else []
-            values.append(f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}")
-            continue
-        raw = _undamaged(text.raw[one.name]) if one.name in gone else text.raw[one.name]
-        texts.append(f"{cleaned(one, raw)} AS {place}")
-        values.append(f"{typed(one, place)} AS {sql.name(one.name)}")
-        complaints.append(complaint(one, place, sql.name(one.name)) or "NULL")
-    money = [one for one in table.money if one.name in text.raw]
-    texts += [f"{text.raw[one.name]} AS {sql.name('r_' + one.name)}" for one in money]
-    values += [
-        f"TRY_CAST({sql.name('r_' + one.name)} AS {type_of(one)}) AS {sql.name('f_' + one.name)}" for one in money
-    ]
-    scale = ", ".join(["0", *(decimals(sql.name("r_" + one.name)) for one in money)])
-    why = ", ".join([*complaints, *_limits(job.task.delivery, table), "NULL"])
-    shown = ", _locator" if text.shown == "_locator" else ""
-    return (
-        f"SELECT {sql.names([*(one.name for one in table.fields), *('f_' + one.name for one in money)])}, _line{shown},"
-        f" _ignored, CASE WHEN _ignored IS NULL THEN coalesce({why}) END AS _why, greatest({scale}) AS _decimals"
-        f" FROM (SELECT *, {', '.join(values)} FROM (SELECT {', '.join(texts)}, {text.line} AS _line,"
-        f" {text.locator} AS _locator, {text.fault} AS _fault, {text.repeated} AS _ignored FROM {text.relation}))"
-    )
-
-
-def _good_sql(job: _Job, table: Table, text: TextRows, judged: str) -> str:
-    """The SELECT of good rows, sorted; what is equal in every row is added behind the sort, where it costs nothing."""
-    told = [one.name for one in table.fields if one.name in text.raw]
-    columns = ", ".join(
-        sql.name(one.name) if one.name in told else f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}"
-        for one in table.fields
-    )
-    column = sql.name(table.partition.column)
-    partition, order = {
-        Grain.MONTH: (f"left(CAST({column} AS VARCHAR), 7)", f"year({column}) * 12 + month({column}), _line"),
-        Grain.YEAR: (f"left(CAST({column} AS VARCHAR), 4)", f"year({column}), _line"),
-        Grain.ALL: ("'all'", "_line"),
-    }[table.partition.grain]
-    shown = ", _locator" if text.shown == "_locator" else ""
-    return (
-        f"SELECT {sql.text(job.task.account)} AS account, {columns}, {sql.text(job.task.delivery.id)} AS _delivery,"
-        f" _line, {text.shown} AS _locator, {partition} AS _partition"
-        f" FROM (SELECT {sql.names([*told, '_line'])}{shown} FROM {judged} WHERE {_GOOD} ORDER BY {order})"
-    )
-
-
-def _rejects_sql(job: _Job, text: TextRows, judged: str) -> str:
-    """The SELECT of rejected rows: place, reason, and the original text, looked up again by its line."""
-    given = f"SELECT {text.line} AS _line, {text.locator} AS _locator, {text.text} AS text FROM {text.relation}"
-    return (
-        f"SELECT {sql.text(job.task.delivery.id)} AS _delivery, _line, given._locator, _why AS reason, text"
-        f" FROM (SELECT _line, _why FROM {judged} WHERE {_BAD}) JOIN ({given}) AS given USING (_line) ORDER BY _line"
-    )
-
-
-def _accounts(job: _Job, table: Table, text: TextRows, judged: str, mark: str) -> Staged:
+def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str) -> Staged:
     """Law 3 for one table: records = rows + rejected + ignored, and of each money column file = staged + rejected.
 
     Raises Refused when either does not hold to the last digit.
     """
-    reasons = f"SELECT _ignored, count(*) FROM {judged} WHERE _ignored IS NOT NULL GROUP BY 1"
-    ignored = text.ignored + Counter(dict(job.con.execute(reasons).fetchall()))
-    day = sql.name(table.day) if table.day else "NULL"
-    rows, rejected, scale, until = job.con.execute(
-        f"SELECT count(*) FILTER ({_GOOD}), count(*) FILTER ({_BAD}), coalesce(max(_decimals) FILTER ({_GOOD}), 0),"
-        f" CAST(max({day}) FILTER ({_GOOD}) AS VARCHAR) FROM {judged}"
-    ).fetchall()[0]
+    ignored = text.ignored + Counter(
+        dict(_all(job, "SELECT _ignored, count(*) FROM bad WHERE _ignored <> '' GROUP BY 1"))
+    )
+    rejected = _all(job, "SELECT count(*) FROM bad WHERE _ignored IS NULL")[0][0]
+    day = f"CAST(max({sql.name(table.day)}) AS VARCHAR)" if table.day else "NULL"
+    rows, until = _all(job, f"SELECT count(*), {day} FROM read_parquet({sql.text(good.as_posix())})")[0]
     if text.records != rows + rejected + sum(ignored.values()):
         raise Refused(
             f"{text.records:,} records of {table.name} are in the file, but {rows:,} were read, {rejected:,} set aside"
@@ -237,23 +177,34 @@ def _accounts(job: _Job, table: Table, text: TextRows, judged: str, mark: str) -
         rows=rows,
         rejected=rejected,
         ignored=dict(sorted(ignored.items())),
-        money={one.name: _money(job, one, text, judged) for one in table.money},
-        scale=scale,
+        money={one.name: _money(job, one, text, good) for one in table.money},
+        scale=_scale(job, table, text),
         notes=list(text.notes),
         contents=[],
         until=until,
     )
 
 
-def _money(job: _Job, one: Field, text: TextRows, judged: str) -> dict[str, str]:
-    """Sums of one money column, and in how many rejected rows it cannot be read; Refused when they disagree."""
+def _all(job: _Job, query: str) -> list[tuple[Any, ...]]:
+    """All rows that a query gives."""
+    return job.con.execute(query).fetchall()
+
+
+def _money(job: _Job, one: Field, text: TextRows, good: Path) -> dict[str, str]:
+    """Sums of one money column, and in how many rejected rows it cannot be read; Refused when they disagree.
+
+    The sum in the file is of its raw texts, without cleaning or pattern, over all rows but those that show no amount
+    of ours (`1_000`, `NaN`): these are counted, whatever the engine would make of them.
+    """
     name = sql.name(one.name)
-    shown = sql.name("f_" + one.name) if one.name in text.raw else "CAST(NULL AS DECIMAL(38,18))"
-    # A text that no amount of ours looks like (1_000, NaN) counts as unreadable, whatever the engine makes of it.
-    file, staged, rejected, unreadable = job.con.execute(
-        f"SELECT sum({shown}) FILTER ({_GOOD} OR {_BAD} AND {name} IS NOT NULL), sum({name}) FILTER ({_GOOD}),"
-        f" sum({name}) FILTER ({_BAD}), count(*) FILTER ({_BAD} AND {name} IS NULL) FROM {judged}"
-    ).fetchall()[0]
+    raw = f"TRY_CAST({text.raw.get(one.name, 'NULL')} AS {type_of(one)})"
+    readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND bad.{name} IS NOT NULL)"
+    file = _all(job, f"SELECT sum({raw}) FILTER ({readable}) FROM {text.relation} AS r LEFT JOIN bad USING (_line)")[0][
+        0
+    ]
+    staged = _all(job, f"SELECT sum({name}) FROM read_parquet({sql.text(good.as_posix())})")[0][0]
+    aside = f"SELECT sum({name}), count(*) FILTER ({name} IS NULL) FROM bad WHERE _ignored IS NULL"
+    rejected, unreadable = _all(job, aside)[0]
     sums = [value or Decimal(0) for value in (file, staged, rejected)]
     if sums[0] != sums[1] + sums[2]:
         raise Refused(
@@ -262,10 +213,17 @@ def _money(job: _Job, one: Field, text: TextRows, judged: str) -> dict[str, str]
             file=job.task.delivery.name,
             heading=one.name,
         )
-    return {
-        **dict(zip(("file", "staged", "rejected"), (f"{one:f}" for one in sums), strict=True)),
-        "unreadable": str(unreadable),
-    }
+    told = zip(("file", "staged", "rejected"), sums, strict=True)
+    return {**{part: f"{amount:f}" for part, amount in told}, "unreadable": str(unreadable)}
+
+
+def _scale(job: _Job, table: Table, text: TextRows) -> int:
+    """The most decimals that a good row shows in a money column."""
+    shown = [f"max({decimals(text.raw[one.name])})" for one in table.money if one.name in text.raw]
+    if not shown:
+        return 0
+    query = f"SELECT greatest(0, {', '.join(shown)}) FROM {text.relation} AS r ANTI JOIN bad USING (_line)"
+    return int(_all(job, query)[0][0])
 
 
 def _contents(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[PartitionContent]:
@@ -281,27 +239,9 @@ def _contents(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[
     ]
 
 
-def _copy(con: duckdb.DuckDBPyConnection, query: str, final: Path) -> None:
-    """Write a query's rows as a Parquet file and publish it durably; a file that is there already is kept."""
-    temporary = disk.temporary(final)
-    con.execute(f"COPY ({query}) TO {sql.text(temporary.as_posix())} (FORMAT parquet, COMPRESSION lz4)")
-    disk.publish(temporary, final)
-
-
-def _undamaged(raw: str) -> str:
-    """SQL of an identifier's text in a re-saved file: null where a spreadsheet made a number of it."""
-    return f"CASE WHEN regexp_full_match(trim({raw}), '{_AS_NUMBER}') THEN NULL ELSE {raw} END"
-
-
-def _limits(delivery: Delivery, table: Table) -> list[str]:
-    """SQL of the complaints about rows that type well: no partition, dates that cannot be, broken checks."""
-    limits = []
-    if table.partition.grain is not Grain.ALL:
-        column = sql.name(table.partition.column)
-        limits.append(f"CASE WHEN {column} IS NULL THEN {sql.text(f'{table.partition.column} is blank')} END")
-    if any(one.name == table.day and one.kind in (Kind.DATE, Kind.MONTH) for one in table.fields):
-        day, latest = sql.name(table.day), sql.literal(delivery.received_at.date() + timedelta(days=2))
-        said = sql.text(f"{table.day}: ") + f" || {day}"
-        limits.append(f"CASE WHEN {day} > {latest} THEN {said} || ' lies in the future of the day the file came' END")
-        limits.append(f"CASE WHEN {day} < {sql.literal(_EARLIEST)} THEN {said} || ' lies before any record could' END")
-    return limits + [f"CASE WHEN {check.breaks} THEN {sql.text(check.says)} END" for check in table.checks]
+def _copy(con: duckdb.DuckDBPyConnection, query: str, target: Path) -> int:
+    """Write a query's rows as a Parquet file; gives their number."""
+    copied = con.execute(
+        f"COPY ({query}) TO {sql.text(target.as_posix())} (FORMAT parquet, COMPRESSION lz4)"
+    ).fetchall()
+    return int(copied[0][0])

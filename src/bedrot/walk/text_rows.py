@@ -18,19 +18,18 @@ from bedrot.walk import lines as text_lines
 
 @dataclass(frozen=True)
 class TextRows:
-    """Rows of one table as texts: SQL of the relation, and in it of each field, line, locator, fault and text.
+    """Rows of one table as texts: SQL of a relation with `_line` (place in the file's order), and of what is in it.
 
-    `shown` is the locator again, from the line alone where that suffices.
-
-    `records` is the count of physical records, found without the reader; `ignored` those that are no data, by reason.
+    `raw` is each field's text, `locator` the place for people, `fault` why the row as a whole cannot be taken,
+    `repeated` why it is no data; `text` is the row as it stood, in the relation `texts`. `records` counts the physical
+    records without the reader; `ignored` those that are no data and not in the relation, by reason.
     """
 
     relation: str
     raw: Mapping[str, str]
-    line: str
     locator: str
-    shown: str
     text: str
+    texts: str
     records: int
     fault: str = "CAST(NULL AS VARCHAR)"
     repeated: str = "CAST(NULL AS VARCHAR)"
@@ -76,36 +75,54 @@ def from_lines(
         f" columns = {{'l': 'VARCHAR'}}, strict_mode = false, nullstr = [chr(2)], max_line_size = {4 << 20}))"
         f" TO {sql.text(flat.as_posix())} (COMPRESSION lz4)"
     )
-    first = 2 if prepared.numbered else 1
-    number = "CAST(p[1] AS BIGINT)" if prepared.numbered else "r + 1"
-    wide = len(heading.titles)
-    raw = {name: _unescaped(f"p[{place + first}]", prepared) for name, place in heading.places.items()}
-    raw |= {name: sql.literal(value) for name, value in extra.items() if name not in heading.places}
-    # Fields are compared, not lines: in a rewritten line the heading row has lost its quotes.
-    row = f"array_to_string(list_transform(p[{first}:], lambda x: trim(x)), {sql.text(text_lines.UNIT)})"
-    titles = sql.text(text_lines.UNIT.join(heading.titles))
+    split = _split(con, heading, prepared, flat, work / "split.parquet")
+    columns = {name: sql.name(f"c{place}") for name, place in heading.places.items()}
+    repeated = " AND ".join(f"trim(c{place}) = {sql.text(title)}" for place, title in enumerate(heading.titles))
+    told = {name: sql.literal(value) for name, value in extra.items() if name not in heading.places}
     return TextRows(
-        relation=(
-            f"(SELECT string_split(l, {sql.text(prepared.delimiter)}) AS p, l, file_row_number AS r"
-            f" FROM read_parquet({sql.text(flat.as_posix())}, file_row_number = true) WHERE file_row_number > 0)"
-        ),
-        raw=raw,
-        line=number,
-        locator=f"'line ' || ({number})",
-        shown="'line ' || _line",
+        relation=split,
+        raw={name: _unescaped(column, prepared) for name, column in columns.items()} | told,
+        locator="'line ' || _line",
         text=_unescaped(f"replace(l, {sql.text(text_lines.UNIT)}, chr(9))", prepared) if prepared.numbered else "l",
+        texts=f"(SELECT l, {_number(prepared)} AS _line FROM {_lines(flat, prepared)})",
         records=prepared.records,
         fault=(
-            f"CASE WHEN len(p) <> {wide + first - 1} THEN 'the line has ' || (len(p) - {first - 1})"
-            f" || ' fields where the heading has {wide}' END"
+            f"CASE WHEN n <> {len(heading.titles)} THEN 'the line has ' || n"
+            f" || ' fields where the heading has {len(heading.titles)}' END"
         ),
-        repeated=(
-            f"CASE WHEN trim(p[{first}]) = {sql.text(heading.titles[0])} AND {row} = {titles}"
-            f" THEN 'heading row repeated' END"
-        ),
+        repeated=f"CASE WHEN {repeated} THEN 'heading row repeated' END",
         ignored=Counter({"blank line": len(prepared.blanks)} if prepared.blanks else {}),
         notes=tuple(f"column not known, kept in raw only: {title}" for title in heading.unknown if title),
     )
+
+
+def _lines(flat: Path, prepared: text_lines.Lines) -> str:
+    """SQL of the lines below the heading: the line, its parts, its place."""
+    return (
+        f"(SELECT l, string_split(l, {sql.text(prepared.delimiter)}) AS p, file_row_number AS r"
+        f" FROM read_parquet({sql.text(flat.as_posix())}, file_row_number = true) WHERE file_row_number > 0)"
+    )
+
+
+def _number(prepared: text_lines.Lines) -> str:
+    """SQL of a line's number in the original."""
+    return "CAST(p[1] AS BIGINT)" if prepared.numbered else "r + 1"
+
+
+def _split(
+    con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, flat: Path, target: Path
+) -> str:
+    """SQL of a Parquet file with one column of text a heading, the line's number, and how many fields it has.
+
+    Written out, because most columns hold few distinct texts: read back, each is typed once for many rows.
+    """
+    first = 2 if prepared.numbered else 1
+    columns = ", ".join(f"p[{place + first}] AS c{place}" for place in range(len(heading.titles)))
+    con.execute(
+        f"COPY (SELECT {columns}, {_number(prepared)} AS _line, len(p) - {first - 1} AS n"
+        f" FROM {_lines(flat, prepared)}) TO {sql.text(target.as_posix())} (COMPRESSION lz4)"
+    )
+    return f"read_parquet({sql.text(target.as_posix())})"
 
 
 def _unescaped(text: str, prepared: text_lines.Lines) -> str:
@@ -174,16 +191,16 @@ def _from_json_lines(table: Table, path: Path, records: int, ignored: Counter[st
         ["'_line': 'BIGINT'", "'_locator': 'VARCHAR'", *(f"{sql.text(name)}: 'VARCHAR'" for name in names)]
     )
     pairs = ", ".join(f"{sql.text(name)}, {sql.name(name)}" for name in names)
+    relation = (
+        f"(SELECT * FROM read_json({sql.text(path.as_posix())}, format = 'newline_delimited',"
+        f" columns = {{{columns}}}, maximum_object_size = {64 << 20}))"
+    )
     return TextRows(
-        relation=(
-            f"(SELECT * FROM read_json({sql.text(path.as_posix())}, format = 'newline_delimited',"
-            f" columns = {{{columns}}}, maximum_object_size = {64 << 20}))"
-        ),
+        relation=relation,
         raw={name: sql.name(name) for name in names},
-        line="_line",
         locator="_locator",
-        shown="_locator",
         text=f"CAST(json_object({pairs}) AS VARCHAR)",
+        texts=relation,
         records=records,
         ignored=ignored,
     )
