@@ -94,7 +94,7 @@ def tree(label: Label) -> dict[str, tuple[int, int]]:
 
 
 # No shrinking: an example is three whole walks.
-@settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     received=st.permutations([3, 10, 20, 28]),
     kept=st.lists(st.integers(0, 5), min_size=4, max_size=4),

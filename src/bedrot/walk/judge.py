@@ -17,7 +17,7 @@ _EARLIEST = date(1990, 1, 1)
 
 @dataclass(frozen=True)
 class Judged:
-    """Rows of one table of one delivery on their way from text to values; `damaged`: fields that a spreadsheet ruined."""
+    """Rows of one table of one delivery on their way from text to values; `damaged`: fields that were ruined."""
 
     account: str
     delivery: Delivery
@@ -93,10 +93,10 @@ def good_sql(job: Judged) -> str:
 
 
 def bad_sql(job: Judged) -> str:
-    """The SELECT of rows that are rejected or ignored: place, why, and the money that can be read in them."""
+    """The SELECT of rows that are rejected or ignored: place, why, and the money read in them, as `m_<name>`."""
     table, text = job.table, job.text
     place = ", _locator" if text.locator == "_locator" else ""
-    money = "".join(f", {sql.name(one.name)}" for one in table.money)
+    money = "".join(f", {sql.name(one.name)} AS {sql.name('m_' + one.name)}" for one in table.money)
     return (
         f"SELECT _line{place}, _why, _ignored{money} FROM ({_judged_sql(job)})"
         " WHERE _why IS NOT NULL OR _ignored IS NOT NULL"

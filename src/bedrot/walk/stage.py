@@ -198,12 +198,13 @@ def _money(job: _Job, one: Field, text: TextRows, good: Path) -> dict[str, str]:
     """
     name = sql.name(one.name)
     raw = f"TRY_CAST({text.raw.get(one.name, 'NULL')} AS {type_of(one)})"
-    readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND bad.{name} IS NOT NULL)"
+    read = sql.name("m_" + one.name)
+    readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND {read} IS NOT NULL)"
     file = _all(job, f"SELECT sum({raw}) FILTER ({readable}) FROM {text.relation} AS r LEFT JOIN bad USING (_line)")[0][
         0
     ]
     staged = _all(job, f"SELECT sum({name}) FROM read_parquet({sql.text(good.as_posix())})")[0][0]
-    aside = f"SELECT sum({name}), count(*) FILTER ({name} IS NULL) FROM bad WHERE _ignored IS NULL"
+    aside = f"SELECT sum({read}), count(*) FILTER ({read} IS NULL) FROM bad WHERE _ignored IS NULL"
     rejected, unreadable = _all(job, aside)[0]
     sums = [value or Decimal(0) for value in (file, staged, rejected)]
     if sums[0] != sums[1] + sums[2]:
