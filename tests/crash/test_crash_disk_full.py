@@ -45,7 +45,7 @@ def fill(story: Story, folder: Path, spare: int) -> tuple[bool, list[str]]:
         tried = [(step, story.nursery.run(lake, story.command(step))) for step in STEPS]
         full = [(step, one) for step, one in tried if one.code != story.stages[step].ended.code]
         for step, one in full:
-            if one.code != 2 or not any(word in one.err for word in ("disk is full", "ENOSPC")):
+            if one.code != 2 or not any(word in one.err for word in ("disk is full", "ENOSPC", "No space left")):
                 wrong.append(f"{step} does not name the disk: {one.code} {one.out}{one.err}")
         wrong += crash_check.torn(lake) + crash_check.without_object(lake)
         wrong += [lost for _, one in tried for lost in crash_check.lost(lake, one.out, story.files)]

@@ -1,10 +1,10 @@
-"""Law 4, plain and slow: row by row, file by file, with no state between calls. What curate does is compared with it."""
+"""Law 4, plain and slow: row by row, file by file, with no memory. What curate does is compared with it."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
@@ -107,13 +107,13 @@ class _Lines:
             found = False
             open_keys: dict[Any, str] = {}
             for files in self.files:
-                combined, new, evidence, wrong = self._age(state, files)
+                new, evidence, wrong = self._age(state, files)
                 found = self._learn(evidence)
                 if found:
                     break
                 before = set(self.apart)
                 if before - self._apart_then:
-                    combined, new, _, wrong = self._age(state, files)
+                    new, _, wrong = self._age(state, files)
                 said = {self._key(self._seen(line)) for _, lines in files for line in lines}
                 open_keys = {key: kind for key, kind in open_keys.items() if key not in said}
                 open_keys.update(wrong)
@@ -143,7 +143,7 @@ class _Lines:
         for delivery, lines in files:
             for line in lines:
                 first.setdefault(partition_of(self.table, line.values), delivery)
-        return combined, self._step(state, combined, first, wrong), evidence, wrong
+        return self._step(state, combined, first, wrong), evidence, wrong
 
     def _seen(self, line: Line) -> Line:
         """The line with every alias applied."""
@@ -371,16 +371,20 @@ class _Rows:
         self.held: Counter[str] = Counter()
 
     def run(self) -> list[Line]:
+        """Fold the files of each age."""
         state: dict[Any, Line] = {}
         self.until: dict[Any, Any] = {}
         open_keys: dict[Any, str] = {}
         for files in self.files:
-            new, wrong = self._join(files)
-            said = {(partition, line_key) for partition, line_key in new}
+            kept, wrong = self._uncontradicted(files)
+            said = {name for name, _ in kept}
             open_keys = {key: kind for key, kind in open_keys.items() if key not in said}
             open_keys.update(wrong)
-            fold = self._series if self.table.merge is Merge.SERIES else self._scopes
-            fold(state, new, files)
+            if self.table.merge is Merge.SERIES:
+                for name, line in kept:
+                    self._day(state, name, line)
+            else:
+                self._scopes(state, self._joined(kept), files)
         self.held = Counter(open_keys.values())
         lines = [line for line in state.values() if not self._absent(line)]
         return self._only_changes(lines) if self.table.changes_only else lines
@@ -394,34 +398,32 @@ class _Rows:
     def _name(self, line: Line) -> tuple[Any, ...]:
         return partition_of(self.table, line.values), tuple(line.values[one] for one in self.ident)
 
-    def _join(self, files: Sequence[tuple[str, list[Line]]]) -> tuple[dict[Any, Line], dict[Any, str]]:
-        """The rows of one age: of two that contradict each other the one known first."""
-        series = self.table.merge is Merge.SERIES
+    def _uncontradicted(self, files: Sequence[tuple[str, list[Line]]]) -> tuple[list[tuple[Any, Line]], dict[Any, str]]:
+        """The rows of one age, final ones first, without those that contradict a row that came before."""
         groups: dict[Any, list[Line]] = defaultdict(list)
-        wrong: dict[Any, str] = {}
         for _, lines in files:
             for line in lines:
-                groups[self._name(line), series and self._soft(line)].append(line)
-        new: dict[Any, Line] = {}
-        for (name, _soft), lines in sorted(groups.items(), key=lambda item: item[0][1]):
+                groups[self.table.merge is Merge.SERIES and self._soft(line), self._name(line)].append(line)
+        told = [one for one in self.values if one != self.table.provisional]
+        kept, wrong = [], {}
+        for (_, name), lines in sorted(groups.items(), key=lambda item: item[0][0]):
             first: dict[str, Any] = {}
             for line in lines:
-                for one in self.values:
-                    if one != self.table.provisional and line.values[one] is not None:
-                        first.setdefault(one, line.values[one])
-            for place, line in enumerate(lines):
-                differs = any(
-                    line.values[one] is not None and line.values[one] != first[one]
-                    for one in self.values
-                    if one != self.table.provisional
-                )
-                if place and differs:
+                if any(line.values[one] not in (None, first.get(one, line.values[one])) for one in told):
                     wrong[name] = "age"
-                elif name not in new:
-                    new[name] = line
-                elif not (series and self._soft(line) and not self._soft(new[name])):
-                    new[name] = self._filled(new[name], line)
-        return new, wrong
+                else:
+                    kept.append((name, line))
+                for one in told:
+                    if line.values[one] is not None:
+                        first.setdefault(one, line.values[one])
+        return kept, wrong
+
+    def _joined(self, kept: Sequence[tuple[Any, Line]]) -> dict[Any, Line]:
+        """One row for each name."""
+        new: dict[Any, Line] = {}
+        for name, line in kept:
+            new[name] = self._filled(new[name], line) if name in new else line
+        return new
 
     def _filled(self, older: Line, newer: Line) -> Line:
         """Per column the newer value where it is told; the lineage of the last change."""
@@ -430,30 +432,40 @@ class _Rows:
             return older
         return replace(newer, values=values, lacking=None)
 
-    def _series(self, state: dict[Any, Line], new: dict[Any, Line], _files: Any) -> None:
-        for name, line in new.items():
-            old = state.get(name)
-            if old is None:
-                state[name] = line
-            elif not self._soft(line) or self._soft(old):
-                state[name] = self._filled(old, line)
+    def _day(self, state: dict[Any, Line], name: Any, line: Line) -> None:
+        """One row of a series."""
+        old = state.get(name)
+        if old is None:
+            state[name] = line
+        elif not self._soft(line) or self._soft(old):
+            state[name] = self._filled(old, line)
+
+    def _scope(self, line: Line) -> Any:
+        return partition_of(self.table, line.values), tuple(line.values[one] for one in self.scope)
+
+    def _stale(self, new: dict[Any, Line]) -> set[Any]:
+        """The scopes whose answer ends earlier than what is known."""
+        stale = set()
+        if self.table.until:
+            ends: dict[Any, Any] = {}
+            for line in new.values():
+                end = line.values[self.table.until]
+                ends[self._scope(line)] = max(end, ends.get(self._scope(line), end))
+            for one, end in ends.items():
+                if end < self.until.get(one, end):
+                    stale.add(one)
+                else:
+                    self.until[one] = end
+        return stale
 
     def _scopes(self, state: dict[Any, Line], new: dict[Any, Line], files: Sequence[tuple[str, list[Line]]]) -> None:
-        def scope(line: Line) -> Any:
-            return partition_of(self.table, line.values), tuple(line.values[one] for one in self.scope)
-
+        """One age of windows or snapshots."""
+        scope = self._scope
         parts: dict[str, list[Line]] = defaultdict(list)
         for name, line in new.items():
             parts[name[0]].append(line)
         spoken = {scope(line) for line in new.values()}
-        stale = set()
-        if self.table.until:
-            for one in spoken:
-                until = max(line.values[self.table.until] for line in new.values() if scope(line) == one)
-                if one in self.until and until < self.until[one]:
-                    stale.add(one)
-                else:
-                    self.until[one] = until
+        stale = self._stale(new)
         asked = {
             (partition, column)
             for partition, lines in parts.items()
@@ -472,7 +484,7 @@ class _Rows:
             if line.lacking == "gone":
                 del state[name]
         if self.table.merge is Merge.WINDOWS:
-            self._lacking(state, parts, spoken, scope, files)
+            self._lacking(state, parts, spoken, files)
 
     def _asked(self, older: Line | None, line: Line, asked: set[Any], partition: str) -> Line:
         """The newer row, with the older values of columns that were not asked for."""
@@ -487,10 +499,10 @@ class _Rows:
             return replace(older, lacking=None)
         return replace(line, values=kept, lacking=None)
 
-    def _lacking(self, state: dict[Any, Line], parts: Any, spoken: Any, scope: Any, files: Any) -> None:
+    def _lacking(self, state: dict[Any, Line], parts: Any, spoken: Any, files: Any) -> None:
         for name, line in state.items():
             said = parts.get(name[0], [])
-            if scope(line) in spoken or line.lacking or not said:
+            if self._scope(line) in spoken or line.lacking or not said:
                 continue
             narrow = [
                 one
@@ -527,6 +539,3 @@ class _Rows:
                     out.append(line)
                 before = now
         return out
-
-
-Approve = Callable[[str], bool]

@@ -84,7 +84,7 @@ CHANGES: dict[str, Callable[[Row], Row]] = {
 
 def history(seed: int, kinds: Sequence[str], change: str = "", steps: int = 12, months: int = 6) -> History:
     """Exports of the kinds named, from the first months on; `change` happens at two thirds of the way."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     lines = ledger(chance, months)
     covered: set[int] = set()
     upto = 2

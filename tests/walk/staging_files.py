@@ -163,7 +163,7 @@ class Place:
 
     folder: Path
     table: Table
-    con: duckdb.DuckDBPyConnection = field(default_factory=lambda: sql.connect(None))
+    con: duckdb.DuckDBPyConnection = field(default_factory=lambda: sql.connect(None, threads=1))
     _staged: dict[str, list[Content]] = field(default_factory=dict)
 
     def stage(self, one: Delivered) -> list[Content]:
@@ -194,7 +194,8 @@ class Place:
         aliases = ", ".join(f"c{i}" for i in range(len(columns)))
         if listed:
             self.con.execute(
-                f"COPY (SELECT {cast} FROM (VALUES {values}) t({aliases})) TO {sql.text(path.as_posix())} (FORMAT parquet)"
+                f"COPY (SELECT {cast} FROM (VALUES {values}) t({aliases})) TO {sql.text(path.as_posix())}"
+                " (FORMAT parquet)"
             )
         self._staged[one.id] = [
             Content(one.id, one.account, *one.age, START + timedelta(hours=one.got), partition, len(mine),

@@ -78,19 +78,19 @@ def agree(place: Place, story: History, memo: Any = None) -> tuple[Any, law4.Kno
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_histories_agree_with_the_reference_and_the_truth(kind: str, tmp_path: Path) -> None:
     kinds, change = KINDS[kind]
-    story = history(SEED, kinds, change)
+    story = history(SEED, kinds, change, steps=9, months=4)
     curated, _ = agree(Place(tmp_path, LINES), story)
     assert right(Place(tmp_path, LINES).rows(curated), story)
     assert not curated.held, f"seed={story.seed}"
 
 
 def test_order_repeats_and_memory_change_nothing(tmp_path: Path) -> None:
-    story = history(SEED + 1, (*FILTERS, "restate"), "store", steps=9, months=4)
+    story = history(SEED + 1, (*FILTERS, "restate"), "store", steps=6, months=3)
     place = Place(tmp_path, LINES)
     once = place.curate(story.deliveries)
     again = [replace(one, id=f"{one.id}again", got=one.got + 5000) for one in story.deliveries[::3]]
     arrivals = [*story.deliveries, *again]
-    random.Random(SEED).shuffle(arrivals)
+    random.Random(SEED).shuffle(arrivals)  # noqa: S311
     notes = Notes()
     for upto in range(1, len(arrivals) + 1):
         grown = place.curate(arrivals[:upto], notes, merged="grown")
@@ -142,9 +142,7 @@ def test_twelve_months_of_plain_use_hold_nothing(tmp_path: Path) -> None:
     for upto in range(1, len(files) + 1):
         curated = place.curate(files[:upto], notes)
         assert not curated.held
-    assert sorted(map(repr, (row[1:14] for row in place.rows(curated)))) == sorted(
-        repr(tuple(row.values())) for row in whole
-    )
+    assert Counter(row[1:14] for row in place.rows(curated)) == Counter(tuple(row.values()) for row in whole)
 
 
 WRONG = {

@@ -20,31 +20,36 @@ _UNPACKED = 512 << 20
 _SECRETS = (
     (
         "an access token",
+        b":=%",
         (b"access_token", b"accesstoken", b"refresh_token", b"id_token", b"client_secret", b"appsecret_proof"),
         re.compile(
             rb"(?i)(?:access_?token|refresh_token|id_token|client_secret|appsecret_proof)"
             rb"[\\\"']{0,4}\s{0,20}(?:[=:]|%3d)\s{0,20}[\\\"']{0,4}[\w.%|~+/-]{8}"
         ),
     ),
-    ("an access token", (b"eaa",), re.compile(rb"(?<![A-Za-z0-9+/=_-])EAA[A-Za-z0-9]{20}")),
+    ("an access token", b"", (b"EAA",), re.compile(rb"(?<![A-Za-z0-9+/=_-])EAA[A-Za-z0-9]{20}")),
     (
         "a signed session token",
-        (b".eyj",),
+        b"",
+        (b".eyJ",),
         re.compile(rb"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10}"),
     ),
     (
         "an authorization header",
+        b":",
         (b"authorization",),
         re.compile(rb"(?i)authorization[\\\"']{0,4}\s{0,20}:\s{0,20}[\\\"']{0,4}(?:bearer|basic)\s{1,20}[\w.=/+-]{8}"),
     ),
     (
         "session cookies",
+        b":",
         (b"cookie",),
         re.compile(rb"(?i)(?:set-cookie\s{0,20}:|\"cookies?\\?\"\s{0,20}:\s{0,20}(?:\[\s{0,20}\{|\{|\\?\"[^\"]))"),
     ),
-    ("a private key", (b"private key",), re.compile(rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")),
+    ("a private key", b"", (b"PRIVATE KEY-----",), re.compile(rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")),
 )
-"""What, the lower-case texts without which it cannot be there (looked for first: that is fast), and its shape."""
+"""What it is, and what it cannot be without, looked for first because that is fast: one of some bytes, then one of some
+texts (lower case where bytes are told, as written where none are); last its shape."""
 
 
 def read_through(original: Original, sources: Sequence[Source]) -> str:
@@ -80,7 +85,7 @@ def cannot_read(original: Original, failed: OSError) -> Refused:
 def has_secret(text: str) -> str:
     """What secret a short text carries, empty where none."""
     data = text.encode("utf-8", "surrogatepass")
-    return next((what for what, _, pattern in _SECRETS if pattern.search(data)), "")
+    return next((what for what, _, _, pattern in _SECRETS if pattern.search(data)), "")
 
 
 def _refuse_name(original: Original) -> None:
@@ -117,9 +122,11 @@ class _Search:
         self._before = window[-_OVERLAP:]
         if b"\0" in window:  # UTF-16 has one in each letter that a secret is made of
             window = window.replace(b"\0", b"")
-        lower = window.lower()
-        for what, needles, pattern in _SECRETS:
-            if any(needle in lower for needle in needles) and pattern.search(window):
+        for what, marks, needles, pattern in _SECRETS:
+            if marks and not any(mark in window for mark in marks):
+                continue
+            where = window.lower() if marks else window
+            if any(needle in where for needle in needles) and pattern.search(window):
                 raise PrivateFile(
                     f"The file carries {what}; it was copied nowhere.",
                     "Delete it, and download the data without it.",
