@@ -8,14 +8,18 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb
 
 MEMORY = "700MB"
 
 
 def connect(spill: Path | None, threads: int | None = None, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
     """An in-memory engine that never reaches the network, spills to `spill`, and reads UTC clocks only."""
+    import duckdb  # noqa: PLC0415  a quarter of a second that a command without SQL need not spend
+
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": threads or os.cpu_count() or 2,
         "memory_limit": memory,

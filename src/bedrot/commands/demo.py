@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import duckdb
 import typer
 from rich.markup import escape
 
 from bedrot.commands.common import out, show, writing
 from bedrot.errors import Misconfigured
 from bedrot.lake.zones import Lake
+
+if TYPE_CHECKING:
+    import duckdb
 
 app = typer.Typer()
 

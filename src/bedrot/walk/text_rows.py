@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Ignored, Original, Row, Table
 from bedrot.errors import Defect, Refused
 from bedrot.walk import lines as text_lines
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)
