@@ -132,7 +132,7 @@ def _table(con: duckdb.DuckDBPyConnection, lake: Path, name: str, table: dict[st
 
 
 def facts(lake: Path) -> dict[str, list[Any]]:
-    """What the ledger says of deliveries, decisions and files that were turned away, without times."""
+    """What a build is made of: deliveries, decisions, turned away files (by the ledger) and objects; without times."""
     con = sqlite3.connect(lake / "ledger.sqlite")
     try:
         deliveries = con.execute("SELECT id FROM deliveries ORDER BY id").fetchall()
@@ -140,7 +140,8 @@ def facts(lake: Path) -> dict[str, list[Any]]:
         decided = con.execute("SELECT DISTINCT kind, target FROM decisions ORDER BY 1, 2").fetchall()
     finally:
         con.close()
-    return {"deliveries": deliveries, "turned away": turned, "decided": decided}
+    objects = sorted(path.name for path in (lake / "raw/objects").rglob("*") if _HEX.fullmatch(path.name))
+    return {"deliveries": deliveries, "turned away": turned, "decided": decided, "objects": objects}
 
 
 def leftovers(lake: Path) -> list[str]:

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class History:
-    """Deliveries, and the lines that are true after them (the earnings as they are stated last)."""
+    """Deliveries, and the lines that are true after them: as stated last, with the most decimals since then."""
 
     seed: int
     deliveries: list[Delivered]
@@ -86,7 +86,7 @@ def history(seed: int, kinds: Sequence[str], change: str = "", steps: int = 12, 
     """Exports of the kinds named, from the first months on; `change` happens at two thirds of the way."""
     chance = random.Random(seed)  # noqa: S311
     lines = ledger(chance, months)
-    covered: set[int] = set()
+    decimals: dict[int, int] = {}
     upto = 2
     deliveries = []
     for step in range(steps):
@@ -97,11 +97,12 @@ def history(seed: int, kinds: Sequence[str], change: str = "", steps: int = 12, 
             for i in chance.sample(shown, 3):
                 if lines[i]["earnings"] > 0:
                     lines[i] = {**lines[i], "earnings": lines[i]["earnings"] + Decimal("0.5")}
+                    decimals[i] = 0
         scale = 8 if step < steps // 3 and chance.random() < 0.6 else 12
-        covered.update(shown)
+        decimals.update({i: max(scale, decimals.get(i, 0)) for i in shown})
         rows = [_written(lines[i], scale, change if step >= 2 * steps // 3 else "") for i in shown]
         deliveries.append(Delivered(f"d{step:02d}", rows, step, chance.randint(0, 1000)))
-    return History(seed, deliveries, [_written(lines[i], 12, "") for i in sorted(covered)])
+    return History(seed, deliveries, [_written(lines[i], decimals[i], "") for i in sorted(decimals)])
 
 
 def _selected(chance: random.Random, kind: str, known: list[int], lines: list[Row]) -> list[int]:

@@ -11,6 +11,8 @@ from bedrot.contract.values import Field, Kind, Table
 from bedrot.errors import Defect
 
 SCALE = 18
+DIGITS = 60
+"""Digits for adding amounts in Python, whose usual 28 would round sums of eighteen decimals from 10^10 on."""
 DECIMAL_TYPE = f"DECIMAL(38,{SCALE})"
 
 TYPES = {

@@ -101,8 +101,9 @@ class Table:
     `key` names what makes a row itself; `identity` (line items) the key columns whose values a service may rename;
     `folded` those compared without regard to case and spaces; `scope` (windows, snapshots) the columns for which a
     newer delivery replaces everything; `until` (windows) orders answers for a relative period before their age;
-    `day` is the column that "data until" is read from (none: the table has no days); `provisional` the boolean column that marks what will change;
-    `changes_only` keeps only the versions of an entity that differ from the one before.
+    `day` is the column that "data until" is read from (none: the table has no days); `provisional` the boolean column
+    that marks what will change; `changes_only` keeps only the versions of an entity that differ from the one before;
+    `absent` is a column that is null in a row which proves only that the delivery spoke of its scope.
     """
 
     name: str

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cached_property
 from pathlib import Path
 
 import bedrot
 from bedrot.config import Settings
 from bedrot.contract import Source
+from bedrot.contract.typing_sql import DIGITS
 from bedrot.errors import BedrotError
 from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Staged
@@ -64,9 +65,10 @@ class Summary:
             self.ignored[reason] = self.ignored.get(reason, 0) + number
         for column, sums in staged.money.items():
             money = self.money.setdefault(f"{staged.table}.{column}", Money())
-            money.file += Decimal(sums["file"])
-            money.staged += Decimal(sums["staged"])
-            money.rejected += Decimal(sums["rejected"])
+            with localcontext(prec=DIGITS):
+                money.file += Decimal(sums["file"])
+                money.staged += Decimal(sums["staged"])
+                money.rejected += Decimal(sums["rejected"])
             money.unreadable += int(sums["unreadable"])
 
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Field, Original, Table
-from bedrot.contract.typing_sql import decimals, type_of
+from bedrot.contract.typing_sql import DIGITS, decimals, type_of
 from bedrot.errors import Defect, Refused
 from bedrot.lake import disk
 from bedrot.lake.deliveries import Delivery
@@ -207,7 +207,9 @@ def _money(job: _Job, one: Field, text: TextRows, good: Path) -> dict[str, str]:
     aside = f"SELECT sum({read}), count(*) FILTER ({read} IS NULL) FROM bad WHERE _ignored IS NULL"
     rejected, unreadable = _all(job, aside)[0]
     sums = [value or Decimal(0) for value in (file, staged, rejected)]
-    if sums[0] != sums[1] + sums[2]:
+    with localcontext(prec=DIGITS):
+        agree = sums[0] == sums[1] + sums[2]
+    if not agree:
         raise Refused(
             f"The {one.name} in the file add up to {sums[0]:f}, but {sums[1]:f} were read and {sums[2]:f} set aside.",
             "Report this file: its reader and its sum disagree; nothing was taken.",
