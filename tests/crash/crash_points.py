@@ -144,7 +144,7 @@ def strike_all(story: Story, points: Sequence[Point], variant: str = "", hands: 
             points, pool.map(lambda one: strike(story, one, variant), points), strict=True
         ):
             tally.points += 1
-            tally.reached += len(ended.calls) >= point.fault.at
+            tally.reached += any(number == point.fault.at for number, _, _ in ended.calls)
             tally.ended[str(ended.code)] += 1
             tally.met.add(f"{point.step} {ended.hit(point.fault)}")
             tally.wrong += wrong

@@ -31,7 +31,7 @@ from disk_faults import MODES, Fault, Killed, faulty
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 GIVEN = ("distrokid/golden/bank_2019.tsv", "distrokid/golden/DistroKid_1748520000000_Paper_Comets.tsv")
 LOAD = marts.load_marts
-PUBLISH_CALLS = 32
+PUBLISH_CALLS = 24
 """So many last calls of a run hold its publication and what the ledger notes around it."""
 
 
@@ -166,7 +166,7 @@ def test_run_survives_a_fault_at_each_call_of_the_publication(tmp_path: Path) ->
     chance = chances("run in process")
     last = len(bench.names)
     publication = list(range(last - PUBLISH_CALLS, last + 1))
-    rest = sorted(chance.sample(range(1, last - PUBLISH_CALLS), 12))
+    rest = sorted(chance.sample(range(1, last - PUBLISH_CALLS), 10))
     assert bench.sweep(bench.points(chance, rest + publication, 1)) == []
 
 

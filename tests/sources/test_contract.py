@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 from collections import Counter
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -77,9 +77,12 @@ FROM staging.moonshop_sales
 SAMPLE = 'Sold on,Item,Paid (EUR)\n2025-06-01,"Tote bag, blue",9.50\n2025-06-02,Poster,4.25\nlater,Poster,1.00\n'
 
 
+HOME = TemporaryDirectory(prefix="sources-", ignore_cleanup_errors=True)
+
+
 def made_sixth() -> Path:
     """The folder in which a sixth source lies, with its golden answer."""
-    home = Path(tempfile.mkdtemp(prefix="sources-"))
+    home = Path(HOME.name)
     folder = home / "moonshop"
     (folder / "golden").mkdir(parents=True)
     (folder / "__init__.py").write_text(SIXTH, "utf-8")

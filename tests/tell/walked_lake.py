@@ -7,7 +7,7 @@ import zipfile
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import bedrot.sources
 from bedrot.config import Settings
@@ -28,9 +28,13 @@ FILES = (
 )
 
 
+_HOME = TemporaryDirectory(prefix="walked-", ignore_cleanup_errors=True)
+"""Where the first lake lies; gone when the tests end."""
+
+
 @cache
 def _first() -> Path:
-    root = Path(mkdtemp(prefix="walked-")) / "lake"
+    root = Path(_HOME.name) / "lake"
     lake = Lake.create(root)
     with Ledger(lake.ledger_path) as ledger:
         walk = Walk(lake, ledger, Settings())

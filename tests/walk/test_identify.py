@@ -81,7 +81,7 @@ def test_texts_made_to_slow_the_search_do_not(tmp_path: Path) -> None:
         b"authorization:",
         b'"cookies" ',
         b"-----BEGIN ",
-        b"EAA",
+        b" EAA",
         b"\0",
         b"\t" * 9,
     )

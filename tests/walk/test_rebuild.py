@@ -6,7 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -30,10 +30,13 @@ STEPS = (
 )
 
 
+HOME = TemporaryDirectory(prefix="rebuilt-", ignore_cleanup_errors=True)
+
+
 @cache
 def first() -> Path:
     """A lake made in three runs, the newest export first."""
-    lake = Lake.create(Path(mkdtemp(prefix="rebuilt-")) / "lake")
+    lake = Lake.create(Path(HOME.name) / "lake")
     with Ledger(lake.ledger_path) as ledger:
         walk = Walk(lake, ledger, Settings())
         for name in STEPS:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,14 +119,19 @@ def _say_summary(summary: Mapping[str, Any]) -> None:
     """The summary of a run as sentences."""
     if summary["deliveries"]:
         ignored = sum(summary["ignored"].values())
+        files = "1 file" if summary["deliveries"] == 1 else f"{summary['deliveries']:,} files"
         out.print(
             f"{summary['records']:,} records in = {summary['rows']:,} staged + {summary['rejected']:,} rejected"
-            f" + {ignored:,} ignored, from {summary['deliveries']:,} deliveries."
+            f" + {ignored:,} ignored, from {files}."
         )
     for column, money in summary["money"].items():
-        unread = f", {money['unreadable']} rows unreadable" if money["unreadable"] else ""
-        sums = f"{money['file']} in the files = {money['staged']} staged + {money['rejected']} rejected{unread}"
-        out.print(f"  {column}: {sums}")
+        file, staged, rejected = (Decimal(money[part]) for part in ("file", "staged", "rejected"))
+        unreadable = int(money["unreadable"])
+        if file or staged or rejected or unreadable:
+            unread = f", unreadable in {unreadable} rejected" if unreadable else ""
+            out.print(
+                f"  {column}: {plain(file)} in the files = {plain(staged)} staged + {plain(rejected)} rejected{unread}"
+            )
     for wrong in summary["failed"]:
         out.print(escape(f"  failed: {wrong}"))
     if summary["rejected"]:

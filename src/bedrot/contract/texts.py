@@ -77,7 +77,7 @@ def strict_json(data: bytes, name: str) -> Any:
         return json.loads(text, parse_constant=no_constant, parse_float=str, object_pairs_hook=unique)
     except json.JSONDecodeError as broken:
         raise Refused(
-            f"The file is not whole: its JSON breaks off or is damaged ({broken.msg}).",
+            "The file is not whole: its JSON breaks off or is damaged here.",
             "Download it again.",
             file=name,
             line=broken.lineno,

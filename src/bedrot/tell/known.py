@@ -13,8 +13,9 @@ import duckdb
 
 from bedrot import sql
 from bedrot.errors import Misconfigured
-from bedrot.lake.snapshot import Snapshot, current, load, numbers, open_snapshot
+from bedrot.lake.snapshot import Snapshot, current, numbers, open_snapshot
 from bedrot.lake.zones import Lake
+from bedrot.walk.archive import archived_in, load_at_hand
 from bedrot.walk.findings import Findings, read_findings
 from bedrot.walk.known_on import Known, known_on
 from bedrot.walk.run import Walk
@@ -71,10 +72,10 @@ class Times:
     def numbered(self, number: int) -> State:
         """The published state of that number; Misconfigured where it is not at hand."""
         at_hand = numbers(self._walk.lake)
-        if number not in at_hand:
+        if number not in at_hand and archived_in(self._walk.lake, number) is None:
             there = f"At hand are {at_hand[0]} to {at_hand[-1]}." if at_hand else "Nothing is published yet."
             raise Misconfigured(f"There is no snapshot {number}.", there)
-        snapshot = load(self._walk.lake, number)
+        snapshot = load_at_hand(self._walk.lake, number)
         return State(self._walk.lake, snapshot, read_findings(self._walk.lake, snapshot))
 
     def known(self, at: datetime) -> State:

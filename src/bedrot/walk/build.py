@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -64,7 +64,8 @@ class Build:
         disk.make_folder(self.out.spill)
         for table in _tables(self.inputs.sources):
             contents = _contents(self.inputs, staged[table.name])
-            definition = _hash(repr(table), self.inputs.decisions.digest, *sorted(map(repr, contents)), code)
+            told = sorted(repr(replace(one, path=Path(one.path.name))) for one in contents)
+            definition = _hash(repr(table), self.inputs.decisions.digest, code, *told)
             name = f"staging.{table.name}"
             before = self.previous.tables.get(name) if self.previous else None
             if before is not None and before.definition == definition:

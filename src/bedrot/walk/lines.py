@@ -17,6 +17,7 @@ from typing import BinaryIO, TextIO
 
 from bedrot.contract import Original, Table, heading_key
 from bedrot.errors import Refused
+from bedrot.walk.whole import last_line_whole
 
 UNIT = "\x1f"
 NEWLINE_INSIDE = "\x1e"
@@ -222,32 +223,16 @@ def refuse_bad_ends(original: Original, found: Bytes, heading: Heading) -> None:
             "Download the file again.",
             file=original.name,
         )
-    if found.last[-1:] in (b"\r", b"\n", b'"') or _last_line_whole(original, heading):
+    if found.last[-1:] in (b"\r", b"\n", b'"') or last_line_whole(
+        original, heading.delimiter, len(heading.titles), money=heading.money
+    ):
         return
     raise Refused(
-        "The file is cut off: its last line has no end and fewer places than the lines before.",
+        "The file is cut off: its last line has no end and is not as long as a whole one.",
         "Download the file again.",
         file=original.name,
         line=found.ends + 1,
     )
-
-
-def _last_line_whole(original: Original, heading: Heading) -> bool:
-    """Whether a last line without an end has all fields.
-
-    Where there is money, the last field must also show as many decimals as in the line before: an amount that was cut
-    off looks like another amount.
-    """
-    marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-    tail = _ENDS.split(original.tail.decode(marks.get(original.head[:2], "latin-1"), errors="ignore"))
-    if len(tail) < 3:
-        return not heading.money and len(tail) == 2 and len(tail[-1].split(heading.delimiter)) == len(heading.titles)
-    before, last = (line.split(heading.delimiter) for line in tail[-2:])
-    whole = len(last) == len(heading.titles)
-    if not heading.money:
-        return whole
-    shapes = [len(line[-1].partition(".")[2]) for line in (before, last)]
-    return whole and shapes[0] == shapes[1] > 0
 
 
 def prepare(original: Original, heading: Heading, found: Bytes, work: Path) -> Lines:

@@ -22,6 +22,7 @@ from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot, current, write_snapshot
 from bedrot.lake.zones import Lake
 from bedrot.sources import code_of, find_sources
+from bedrot.walk.archive import archive_superseded
 from bedrot.walk.build import Build, Inputs, LedgerMemo, key_of
 from bedrot.walk.findings import read_findings, write_findings
 from bedrot.walk.marts import ArtistRule, MartSettings
@@ -134,8 +135,15 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
         )
         write_snapshot(walk.lake, snapshot)
         summary.number, summary.published = snapshot.number, True
+    _archive(walk, now or datetime.now(UTC))
     summary.held, summary.vanished = len(findings.held), len(findings.vanished)
     return summary
+
+
+def _archive(walk: Walk, now: datetime) -> None:
+    """Move superseded snapshots into the archive; files of staged rows stay, since law 4 reads them again."""
+    staged = [path for one in walk.ledger.staged() for path in (one.path, one.rejects_path) if path]
+    archive_superseded(walk.lake, walk.settings.archive.snapshots, now, staged)
 
 
 def mart_settings(settings: Settings) -> MartSettings:

@@ -20,6 +20,23 @@ def open_end(original: Original) -> bool:
     return original.tail.rstrip(b"\0")[-1:] not in (b"\r", b"\n", b'"')
 
 
+def last_line_whole(original: Original, delimiter: str, width: int, *, money: bool) -> bool:
+    """Whether a last line without an end has all `width` fields.
+
+    Where there is money, the last field must also show as many decimals as in the line before: an amount that was cut
+    off looks like another amount.
+    """
+    marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+    tail = _ENDS.split(original.tail.decode(marks.get(original.head[:2], "latin-1"), errors="ignore"))
+    last = tail[-1].split(delimiter)
+    if not money:
+        return len(tail) > 1 and len(last) == width
+    if len(tail) < 3:
+        return False
+    shapes = [len(fields[-1].partition(".")[2]) for fields in (tail[-2].split(delimiter), last)]
+    return len(last) == width and shapes[0] == shapes[1] > 0
+
+
 def tells_numbers(feed: Feed) -> bool:
     """Whether a file of that feed tells counts or amounts; a sheet of names and days does not."""
     return any(field.kind in _NUMBERS for table in feed.tables for field in table.fields)
