@@ -62,8 +62,9 @@ def ages(table: Table, deliveries: Sequence[Delivered]) -> list[list[tuple[str, 
     found = []
     for _, group in groupby(by_age, key=lambda one: one.age):
         files = []
-        for one in group:
-            scale = scale_of(table, one.rows)
+        for given in group:
+            one = replace(given, rows=[_marked(table, row) for row in given.rows])
+            scale = max(2, scale_of(table, one.rows))
             parts: dict[str, list[Line]] = defaultdict(list)
             for number, row in enumerate(one.rows, 1):
                 parts[partition_of(table, row)].append(Line(dict(row), one.id, number, scale))
@@ -74,6 +75,11 @@ def ages(table: Table, deliveries: Sequence[Delivered]) -> list[list[tuple[str, 
             files.append((one.id, lines))
         found.append(files)
     return found
+
+
+def _marked(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with no mark read as: not provisional."""
+    return {name: bool(one) if name == table.provisional else one for name, one in row.items()}
 
 
 def _exact(values: Mapping[str, Any]) -> dict[str, Any]:

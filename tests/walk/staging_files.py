@@ -220,7 +220,11 @@ class Place:
 
     def rows(self, curated: TableCurated) -> list[tuple[Any, ...]]:
         """All rows of all states: content columns, _delivery, _line, _lacking; sorted."""
-        names = sql.names(("account", *(one.name for one in self.table.fields), "_delivery", "_line"))
+        soft = self.table.provisional
+        names = ", ".join(
+            f"coalesce({sql.name(one)}, FALSE)" if one == soft else sql.name(one)
+            for one in (*self.table.columns, "_delivery", "_line")
+        )
         found: list[tuple[Any, ...]] = []
         for state in curated.states.values():
             count = len(found)

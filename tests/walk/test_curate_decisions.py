@@ -110,10 +110,10 @@ def test_a_near_renaming_is_held_and_counts_nothing_twice(tmp_path: Path) -> Non
     (one,) = held.held
     assert one.kind == "renaming"
     assert one.detail["equal"] == 9
-    assert {row[4] for row in place.rows(held)} == {"Deezer"}
+    assert {row[3] for row in place.rows(held)} == {"Deezer"}
     approved = place.curate(files, notes, lambda identity: identity == one.id)
     assert earned(place, approved) == sorted(row["earnings"] for row in newer)
-    assert {row[4] for row in place.rows(approved)} == {"Deezer Intl"}
+    assert {row[3] for row in place.rows(approved)} == {"Deezer Intl"}
     (renaming,) = approved.renamings
     assert (renaming.column, renaming.old, renaming.new, renaming.delivery) == ("store", "Deezer", "Deezer Intl", "b")
     assert [each.renamed for each in approved.verdicts if each.delivery == "b"] == [9]
@@ -142,7 +142,7 @@ def test_renamings_in_a_row_lead_to_the_newest_name(tmp_path: Path) -> None:
     files = [Delivered(name, songs(4, store=name), at, at) for at, name in enumerate(("A", "B", "C"))]
     late = Delivered("late", songs(4, reporting_date=date(2025, 1, 20), store="A"), -1, 9)
     curated = place.curate([*files, late])
-    assert {row[4] for row in place.rows(curated)} == {"C"}
+    assert {row[3] for row in place.rows(curated)} == {"C"}
     assert len(place.rows(curated)) == 8
     assert curated.states["main", "2025-01"].pieces[0].partition is None
 

@@ -18,7 +18,7 @@ from bedrot.walk.curated_values import Held, PartitionState, Piece, Renaming, Va
 from bedrot.walk.desk import Desk
 from bedrot.walk.identity import Evidence, IdentityMap, Pair, alias_of, judged
 from bedrot.walk.line_bench import Hits, Job, LineBench, State, batches
-from bedrot.walk.line_sql import LineShape
+from bedrot.walk.line_sql import FEWEST_DECIMALS, LineShape
 
 Age = tuple[bool, datetime]
 
@@ -51,7 +51,7 @@ class _Account:
         contents = {one for chain in chains for tick in chain.ticks for one in tick.contents}
         self.contents = sorted(contents, key=lambda one: (one.path.as_posix(), one.partition, one.digest))
         self.identity = IdentityMap()
-        self.bench = LineBench(desk, LineShape(desk.table), sorted({one.scale for one in contents}))
+        self.bench = LineBench(desk, LineShape(desk.table), sorted({max(one.scale, FEWEST_DECIMALS) for one in contents}))
         self.renamings: list[Renaming] = []
         self.renamed: dict[tuple[str, Age], int] = defaultdict(int)
         self.near: dict[str, Held] = {}

@@ -132,6 +132,9 @@ def fold_series(job: RowFold) -> dict[tuple[int, int], TickCount]:
     )
     window = job.windowed(shape.ident, "_tick, _place, _line")
     newest = {one: f"last_value({sql.name(one)} IGNORE NULLS) OVER {window}" for one in shape.values}
+    if shape.table.provisional:
+        # The mark belongs to the row that speaks last: none says that it is final, and is never filled.
+        newest[shape.table.provisional] = provisional
     states(con, shape, counted, window, newest)
     last = f"row_number() OVER (PARTITION BY {sql.names(('_job', *shape.ident))} ORDER BY _tick DESC, _place DESC, _line DESC)"  # noqa: E501
     con.execute(

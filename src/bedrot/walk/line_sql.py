@@ -13,6 +13,8 @@ from bedrot.contract import Kind, Table
 ROW_COLUMNS = ("_delivery", "_line", "_locator", "_partition", "_scale", "_lacking")
 # The standard numbers of a recording (ISO 3901) and of a release (GS1): what a blank beside them is told apart by.
 NUMBERS = ("isrc", "upc")
+# Amounts with fewer decimals have lost their zeros: 2 is no coarse way to write 1.5.
+FEWEST_DECIMALS = 2
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _decimal(scale: int) -> str:
 def of_slice(shape: LineShape, path: Path, partitions: Sequence[str], scale: int) -> str:
     """SQL that reads partitions of a staging file with the columns of a merged file."""
     return (
-        f"SELECT {sql.names(shape.stored[:-2])}, CAST({scale} AS TINYINT) AS _scale, CAST(NULL AS VARCHAR) AS _lacking"
+        f"SELECT {sql.names(shape.stored[:-2])}, CAST({max(scale, FEWEST_DECIMALS)} AS TINYINT) AS _scale, CAST(NULL AS VARCHAR) AS _lacking"
         f" FROM read_parquet({sql.text(path.as_posix())}) WHERE _partition IN ({texts(partitions)})"
     )
 
