@@ -62,8 +62,7 @@ def ages(table: Table, deliveries: Sequence[Delivered]) -> list[list[tuple[str, 
     found = []
     for _, group in groupby(by_age, key=lambda one: one.age):
         files = []
-        for given in group:
-            one = replace(given, rows=[_marked(table, row) for row in given.rows])
+        for one in group:
             scale = max(2, scale_of(table, one.rows))
             parts: dict[str, list[Line]] = defaultdict(list)
             for number, row in enumerate(one.rows, 1):
@@ -71,7 +70,8 @@ def ages(table: Table, deliveries: Sequence[Delivered]) -> list[list[tuple[str, 
             lines: list[Line] = []
             for partition, mine in parts.items():
                 same = (partition, tuple(sorted(repr(sorted(_exact(line.values).items())) for line in mine)))
-                lines += oldest.setdefault(same, mine)
+                said = oldest.setdefault(same, mine)
+                lines += [replace(line, values=_marked(table, line.values)) for line in said]
             files.append((one.id, lines))
         found.append(files)
     return found

@@ -56,7 +56,7 @@ class Lake:
     def create(cls, root: Path) -> Lake:
         """Make the zones, a commented `bedrot.toml` and a `.gitignore`; what exists is left as it is."""
         lake = cls(root.absolute())
-        for zone in (lake.landing, lake.raw, lake.staging, lake.curated, lake.archive):
+        for zone in (lake.landing / "inbox", lake.raw, lake.staging, lake.curated, lake.archive):
             disk.make_folder(zone)
         disk.put_text(lake.root / ".gitignore", _IGNORE, read_only=False)
         disk.put_text(lake.config_path, _SETTINGS, read_only=False)

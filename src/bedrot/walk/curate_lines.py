@@ -14,10 +14,11 @@ from decimal import Decimal
 from typing import Any
 
 from bedrot.walk.chains import Chain, hashed, slice_key
-from bedrot.walk.curated_values import Held, PartitionState, Piece, Renaming, Vanished
+from bedrot.walk.curated_values import Held, PartitionState, Piece, Renaming
 from bedrot.walk.desk import Desk
 from bedrot.walk.identity import Evidence, IdentityMap, Pair, alias_of, judged
-from bedrot.walk.line_bench import Hits, Job, LineBench, State, batches
+from bedrot.walk.line_bench import Hits, LineBench
+from bedrot.walk.line_jobs import Job, State, batches
 from bedrot.walk.line_sql import FEWEST_DECIMALS, LineShape
 
 Age = tuple[bool, datetime]
@@ -51,7 +52,9 @@ class _Account:
         contents = {one for chain in chains for tick in chain.ticks for one in tick.contents}
         self.contents = sorted(contents, key=lambda one: (one.path.as_posix(), one.partition, one.digest))
         self.identity = IdentityMap()
-        self.bench = LineBench(desk, LineShape(desk.table), sorted({max(one.scale, FEWEST_DECIMALS) for one in contents}))
+        self.bench = LineBench(
+            desk, LineShape(desk.table), sorted({max(one.scale, FEWEST_DECIMALS) for one in contents})
+        )
         self.renamings: list[Renaming] = []
         self.renamed: dict[tuple[str, Age], int] = defaultdict(int)
         self.near: dict[str, Held] = {}
@@ -257,31 +260,32 @@ class _Account:
 
     def finish(self) -> None:
         """Write what is not written yet, and add all findings to the table's."""
+        self._write_missing()
         out = self.desk.out
         for progress in self.progress.values():
             chain, state = progress.chain, progress.states[-1]
-            last = self._job(progress, len(chain.ticks) - 1)
-            if state.piece.partition is None and not state.piece.path.exists():
-                self._write_last(progress)
             out.states[chain.account, chain.partition] = PartitionState(
                 chain.account, chain.partition, state.key, (state.piece,), state.rows
             )
             self._tell(progress)
-            out.held += [self.desk.held(last.chain, one) for one in progress.open]
-            out.vanished += self._vanished(progress)
+            out.held += [self.desk.held(chain, one) for one in progress.open]
+            self.desk.vanished(chain, state.lacking, "lines")
         out.held += [self.near[identity] for identity in sorted(self.near)]
         out.renamings += self.renamings
         self.desk.same(self.chains)
         self.bench.release(self.progress)
 
-    def _write_last(self, progress: Progress) -> None:
-        """Write a last state that was never written, or whose file is gone."""
-        index = len(progress.chain.ticks) - 1
-        partition, state = progress.chain.partition, progress.states[-1]
-        if not self.bench.available(partition, state):
-            self._provide([Job(progress.chain, index + 1, state, (), ())])
-        if not state.piece.path.exists():
-            self.bench.write(partition, state)
+    def _write_missing(self) -> None:
+        """Write last states that were never written, or whose files are gone."""
+        missing = [
+            progress
+            for progress in self.progress.values()
+            if progress.states[-1].piece.partition is None and not progress.states[-1].piece.path.exists()
+        ]
+        self._provide([Job(one.chain, len(one.states), one.states[-1], (), ()) for one in missing])
+        for progress in missing:
+            if not progress.states[-1].piece.path.exists():
+                self.bench.write(progress.chain.partition, progress.states[-1])
 
     def _tell(self, progress: Progress) -> None:
         """Add the verdicts of one partition."""
@@ -297,23 +301,3 @@ class _Account:
             for speaker, each in zip(tick.speakers, [told, *step["others"]], strict=True):
                 money = {name: (Decimal(was), Decimal(now)) for name, (was, now) in each.get("money", {}).items()}
                 self.desk.verdict(chain, speaker, {**each, "money": money if index else {}})
-
-    def _vanished(self, progress: Progress) -> list[Vanished]:
-        """What is kept in the last state although a newer file lacks it."""
-        chain = progress.chain
-        found = []
-        for delivery, (lines, money) in sorted(progress.states[-1].lacking.items()):
-            tick = next(one for one in chain.ticks if delivery in one.speakers)
-            found.append(
-                Vanished(
-                    self.desk.vanished_id(chain, tick),
-                    self.desk.table.name,
-                    chain.account,
-                    chain.partition,
-                    delivery,
-                    lines,
-                    {name: Decimal(text) for name, text in money.items()},
-                    f"{lines:,} lines of {chain.partition} are not in a newer file that covers their dates; kept.",
-                )
-            )
-        return found

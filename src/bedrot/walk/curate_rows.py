@@ -8,7 +8,7 @@ from typing import Any
 
 from bedrot.contract import Merge
 from bedrot.walk.chains import Chain, hashed, slice_key, told
-from bedrot.walk.curated_values import PartitionState, Piece, Vanished
+from bedrot.walk.curated_values import PartitionState, Piece
 from bedrot.walk.desk import Desk
 from bedrot.walk.fold_rows import BASE, RowShape, TickCount
 from bedrot.walk.merged_files import write_merged
@@ -106,7 +106,7 @@ class _Table:
             state = self._state(self.keys(chain)[-1]) or {}
             key, piece, rows = state["key"], Piece(self.desk.merged_path(state["key"]), None), state["rows"]
             self.desk.out.held += [self.desk.held(chain, one) for one in state["open"]]
-            self._tell_vanished(chain, state["lacking"])
+            self.desk.vanished(chain, state["lacking"], "rows")
         self.desk.out.states[chain.account, chain.partition] = PartitionState(
             chain.account, chain.partition, key, (piece,), rows
         )
@@ -186,20 +186,3 @@ class _Table:
             kind = "held" if speaker in held else told_now["kind"]
             why = "It has the age of a file that says otherwise." if speaker in held else "Counted with another file."
             self.desk.verdict(chain, speaker, {"kind": kind, "why": why})
-
-    def _tell_vanished(self, chain: Chain, lacks: dict[str, Any]) -> None:
-        """Add what is kept although a newer answer lacks it."""
-        for delivery, (lines, money) in sorted(lacks.items()):
-            tick = next(one for one in chain.ticks if delivery in one.speakers)
-            self.desk.out.vanished.append(
-                Vanished(
-                    self.desk.vanished_id(chain, tick),
-                    self.desk.table.name,
-                    chain.account,
-                    chain.partition,
-                    delivery,
-                    lines,
-                    {name: Decimal(text) for name, text in money.items()},
-                    f"{lines:,} rows of {chain.partition} are not in a newer answer that covers their days; kept.",
-                )
-            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import duckdb
 
 from bedrot.contract import Table
 from bedrot.walk.chains import Chain, Tick, hashed, rules_of
-from bedrot.walk.curated_values import Held, HeldKind, Memo, TableCurated, Verdict
+from bedrot.walk.curated_values import Held, HeldKind, Memo, TableCurated, Vanished, Verdict
 
 HELD_ALONE = 20
 """Up to so many keys of a partition are held one by one; more are held as one thing to look at."""
@@ -96,6 +97,23 @@ class Desk:
     def verdict(self, chain: Chain, delivery: str, told: dict[str, Any]) -> None:
         """Add a verdict from plain values."""
         self.out.verdicts.append(Verdict(self.table.name, chain.account, chain.partition, delivery, **told))
+
+    def vanished(self, chain: Chain, lacking: dict[str, Any], noun: str) -> None:
+        """Add what the last state keeps although a newer file lacks it: by delivery, lines and sums of money."""
+        for delivery, (lines, money) in sorted(lacking.items()):
+            tick = next(one for one in chain.ticks if delivery in one.speakers)
+            self.out.vanished.append(
+                Vanished(
+                    self.vanished_id(chain, tick),
+                    self.table.name,
+                    chain.account,
+                    chain.partition,
+                    delivery,
+                    lines,
+                    {name: Decimal(text) for name, text in money.items()},
+                    f"{lines:,} {noun} of {chain.partition} are not in a newer file that covers their dates; kept.",
+                )
+            )
 
     def same(self, chains: Iterable[Chain]) -> None:
         """Add the verdicts of the deliveries that repeat what was known."""

@@ -202,8 +202,8 @@ def _compare(shape: LineShape, column: str, older: str, newer: str, scales: Sequ
         return (
             f"(SELECT x.v, {sql.names(rest, 't.')}, count(*) AS n, min(t._scale) AS s,"
             f" min(t.{sql.name(column)}) AS shown{', ' if lists else ''}{lists} FROM {table} t JOIN fold_changed x"
-            f" ON x.gone = {gone} AND x.p = t._partition AND x.d = t.{sql.name(shape.day)} AND x.v = {shape.value(column, 't')}"
-            f" GROUP BY x.v, {sql.names(rest, 't.')})"
+            f" ON x.gone = {gone} AND x.p = t._partition AND x.d = t.{sql.name(shape.day)}"
+            f" AND x.v = {shape.value(column, 't')} GROUP BY x.v, {sql.names(rest, 't.')})"
         )
 
     return (

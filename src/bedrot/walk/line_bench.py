@@ -3,77 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bedrot import sql
-from bedrot.walk.chains import Chain, Tick, hashed, slice_key, told
+from bedrot.walk.chains import hashed, slice_key
 from bedrot.walk.curated_values import Content, HeldKind, Piece
 from bedrot.walk.desk import Desk
 from bedrot.walk.fold_lines import Fold, HeldKey, Outcome, fold
 from bedrot.walk.identity import Alias, Evidence, Pair, find_evidence, loaded
+from bedrot.walk.line_jobs import Job, State
 from bedrot.walk.line_sql import LineShape, of_merged, of_slice, of_table
 from bedrot.walk.merged_files import write_merged
 
-BATCH_ROWS = 400_000
-"""Rows of older and newer that are compared at once: what a batch holds in memory stays below 700 MB."""
-
 Hits = dict[tuple[str, str], list[Alias]]
 """The aliases that change rows of a content, by the name of its file and its partition."""
-
-
-@dataclass(frozen=True)
-class State:
-    """The rows of a partition after a tick: a slice of a staging file, or a merged file that may not be written yet."""
-
-    key: str
-    piece: Piece
-    scale: int
-    rows: int
-    lacking: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One tick of one partition to fold onto the state before it; `apart` are the renamings held at that time."""
-
-    chain: Chain
-    index: int
-    before: State | None
-    apart: tuple[Pair, ...]
-    hits: tuple[Alias, ...]
-
-    @property
-    def tick(self) -> Tick:
-        """What is folded."""
-        return self.chain.ticks[self.index]
-
-    @property
-    def rows(self) -> int:
-        """How many rows are read."""
-        return (self.before.rows if self.before else 0) + sum(content.rows for content in self.tick.contents)
-
-    def key(self, rules: str, *, held: bool) -> str:
-        """A hash of all that the comparison (`held`: the result) depends on."""
-        chain = self.chain
-        where = [rules, chain.account, chain.partition, self.before.key if self.before else ""]
-        hits = [[one.column, one.old, one.new, one.shown] for one in self.hits]
-        return hashed(where, told(self.tick), hits, self.apart if held or len(self.tick.contents) > 1 else [])
-
-
-def batches(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Jobs in groups of a bounded number of rows; a partition too big stands alone."""
-    group: list[Job] = []
-    rows = 0
-    for job in jobs:
-        if group and rows + job.rows > BATCH_ROWS:
-            yield group
-            group, rows = [], 0
-        group.append(job)
-        rows += job.rows
-    if group:
-        yield group
 
 
 class LineBench:

@@ -133,8 +133,10 @@ def _decimal(scale: int) -> str:
 
 def of_slice(shape: LineShape, path: Path, partitions: Sequence[str], scale: int) -> str:
     """SQL that reads partitions of a staging file with the columns of a merged file."""
+    decimals = max(scale, FEWEST_DECIMALS)
     return (
-        f"SELECT {sql.names(shape.stored[:-2])}, CAST({max(scale, FEWEST_DECIMALS)} AS TINYINT) AS _scale, CAST(NULL AS VARCHAR) AS _lacking"
+        f"SELECT {sql.names(shape.stored[:-2])}, CAST({decimals} AS TINYINT) AS _scale,"
+        " CAST(NULL AS VARCHAR) AS _lacking"
         f" FROM read_parquet({sql.text(path.as_posix())}) WHERE _partition IN ({texts(partitions)})"
     )
 

@@ -112,11 +112,19 @@ def _compute(lake: Lake, mart: Mart, batch: Batch, desk: Desk) -> list[Part]:
     """The published files of a batch; a partition without a row has none."""
     try:
         desk.show(batch.views)
+        # A total order makes the same rows the same bytes, whoever wrote them; so does the input's own order.
+        order = sql.names(mart.key)
         if not mart.by:
-            return [part for unit in batch.units for part in _part(lake, mart, unit, mart.sql, desk)]
-        desk.con.execute(f"CREATE OR REPLACE TABLE batch AS {mart.sql}")
-        rows = {unit.partition: f"SELECT * FROM batch WHERE {unit.where}" for unit in batch.units}
-        return [part for unit in batch.units for part in _part(lake, mart, unit, rows[unit.partition], desk)]
+            rows = mart.sql if mart.as_input else f"SELECT * FROM (\n{mart.sql}\n) ORDER BY {order}"
+            return [part for unit in batch.units for part in _part(lake, mart, unit, rows, desk)]
+        # Sorted once, the rows of a partition lie together: the engine skips the others.
+        first = f"ORDER BY {sql.name(mart.by)}, {order}"
+        desk.con.execute(f"CREATE OR REPLACE TABLE batch AS SELECT * FROM (\n{mart.sql}\n) {first}")
+        return [
+            part
+            for unit in batch.units
+            for part in _part(lake, mart, unit, f"SELECT * FROM batch WHERE {unit.where}", desk)
+        ]
     except duckdb.IOException as broken:
         raise StorageFailed(
             f"The mart {mart.name} could not be read or written: {broken}",
@@ -130,13 +138,11 @@ def _compute(lake: Lake, mart: Mart, batch: Batch, desk: Desk) -> list[Part]:
 
 
 def _part(lake: Lake, mart: Mart, unit: Unit, rows: str, desk: Desk) -> list[Part]:
-    """The published file of one partition whose rows a SELECT gives; nothing where it gives none."""
+    """The published file of one partition whose rows, in order, a SELECT gives; nothing where it gives none."""
     tmp = disk.temporary(lake.curated_path(mart.name, unit.partition, "new"))
-    # A total order makes the same rows the same bytes, however many threads wrote them; so does the input's own order.
-    order = "" if mart.as_input else f"ORDER BY {sql.names(mart.key)}"
     written = f"TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
     try:
-        copied = desk.con.execute(f"COPY (SELECT * FROM (\n{rows}\n) {order}) {written}").fetchall()
+        copied = desk.con.execute(f"COPY (\n{rows}\n) {written}").fetchall()
     except duckdb.Error:
         disk.remove(tmp)
         raise

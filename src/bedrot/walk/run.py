@@ -16,7 +16,7 @@ import bedrot
 from bedrot.config import Settings
 from bedrot.contract import Source
 from bedrot.contract.typing_sql import DIGITS
-from bedrot.errors import BedrotError
+from bedrot.errors import BedrotError, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot, current, write_snapshot
@@ -167,6 +167,8 @@ def _stage_missing(walk: Walk, summary: Summary) -> None:
         for done, (task, future) in enumerate(futures, start=1):
             try:
                 results = future.result()
+            except StorageFailed:
+                raise
             except BedrotError as wrong:
                 summary.failed.append(str(wrong))
                 continue

@@ -21,7 +21,7 @@ import duckdb
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Field, Original, Table
 from bedrot.contract.typing_sql import DIGITS, decimals, type_of
-from bedrot.errors import Defect, Refused
+from bedrot.errors import Defect, Refused, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import PartitionContent, Staged
@@ -76,6 +76,12 @@ def stage_delivery(task: StageTask) -> list[Staged]:
         facts = Facts(task.account, delivery.exported_at, delivery.exported_basis, delivery.resaved)
         texts = from_reader(feed, original, facts, work)
         return [_stage_table(job, table, texts[table.name]) for table in feed.tables]
+    except duckdb.IOException as failed:
+        raise StorageFailed(
+            f"The rows of the file could not be written: {failed}", "See that the disk has room.", file=delivery.name
+        ) from failed
+    except duckdb.Error as failed:
+        raise Defect(f"The file could not be staged: {failed}", "Report this file.", file=delivery.name) from failed
     finally:
         con.close()
         shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""Jobs on line items: one tick of one partition to fold, onto which state, and in which batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bedrot.walk.chains import Chain, Tick, hashed, told
+from bedrot.walk.curated_values import Piece
+from bedrot.walk.identity import Alias, Pair
+
+BATCH_ROWS = 400_000
+"""Rows of older and newer that are compared at once: what a batch holds in memory stays below 700 MB."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The rows of a partition after a tick: a slice of a staging file, or a merged file that may not be written yet."""
+
+    key: str
+    piece: Piece
+    scale: int
+    rows: int
+    lacking: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One tick of one partition to fold onto the state before it; `apart` are the renamings held at that time."""
+
+    chain: Chain
+    index: int
+    before: State | None
+    apart: tuple[Pair, ...]
+    hits: tuple[Alias, ...]
+
+    @property
+    def tick(self) -> Tick:
+        """What is folded."""
+        return self.chain.ticks[self.index]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are read."""
+        return (self.before.rows if self.before else 0) + sum(content.rows for content in self.tick.contents)
+
+    def key(self, rules: str, *, held: bool) -> str:
+        """A hash of all that the comparison (`held`: the result) depends on."""
+        chain = self.chain
+        where = [rules, chain.account, chain.partition, self.before.key if self.before else ""]
+        hits = [[one.column, one.old, one.new, one.shown] for one in self.hits]
+        return hashed(where, told(self.tick), hits, self.apart if held or len(self.tick.contents) > 1 else [])
+
+
+def batches(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Jobs in groups of a bounded number of rows; a partition too big stands alone."""
+    group: list[Job] = []
+    rows = 0
+    for job in jobs:
+        if group and rows + job.rows > BATCH_ROWS:
+            yield group
+            group, rows = [], 0
+        group.append(job)
+        rows += job.rows
+    if group:
+        yield group
