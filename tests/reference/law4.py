@@ -181,7 +181,7 @@ class _Lines:
 
     def _normal(self, values: Mapping[str, Any], column: str) -> Any:
         value = values[column]
-        if not isinstance(value, str):
+        if not isinstance(value, str) or column not in (*self.table.identity, *self.table.folded):
             return value
         if column in self.table.folded:
             value = " ".join(unicodedata.normalize("NFC", value).split()).lower()

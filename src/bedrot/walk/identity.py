@@ -91,10 +91,10 @@ class IdentityMap:
 def loaded(shape: LineShape, sources: Sequence[str], aliases: Sequence[Alias]) -> str:
     """SQL of the rows of several sources with their compared columns, every alias applied.
 
-    `_hits` lists the places in `aliases` (counted from 1) that a row was changed by.
+    Where there are aliases, `_hits` lists the places in them (counted from 1) that a row was changed by.
     """
-    rows = f"SELECT *, {', '.join(shape.normal())} FROM ({' UNION ALL '.join(sources)})"
-    rows = f"SELECT *, CAST([] AS INTEGER[]) AS _hits FROM ({rows})"
+    more = ["CAST([] AS INTEGER[]) AS _hits"] if aliases else []
+    rows = f"SELECT {', '.join(['*', *shape.normal(), *more])} FROM ({' UNION ALL '.join(sources)})"
     # Blanks come second: their neighbours must have their present values first.
     for blank in (False, True):
         for column in shape.table.identity:

@@ -90,8 +90,8 @@ class LineShape:
         ]
 
     def _normalised(self, column: str) -> bool:
-        """Whether a key column is compared in a normal form of its text."""
-        return self.table.field(column).kind is Kind.TEXT
+        """Whether a key column is compared in a normal form of its text, which aliases may change."""
+        return column in self.table.identity or column in self.table.folded
 
     def _measures(self, kind: Kind) -> tuple[str, ...]:
         """Names of the fields of a kind that do not belong to the key."""

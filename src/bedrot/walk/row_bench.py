@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -116,7 +117,8 @@ def _load(con: duckdb.DuckDBPyConnection, shape: RowShape, jobs: Sequence[RowJob
     """Fill rows_all, and rows_ticks with the delivery that speaks at each tick."""
     plan: list[tuple[str | int, ...]] = []
     ticks: list[tuple[str | int, ...]] = []
-    sources, paths = [], set()
+    sources: list[str] = []
+    paths: set[Path] = set()
     for job in jobs:
         said = [
             (index, place, one)
