@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bedrot.config import Settings, lake_of_environment, read_settings
-from bedrot.errors import BedrotError, Misconfigured
+from bedrot.errors import BedrotError, Misconfigured, StorageFailed
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.lock import writer_lock
 from bedrot.lake.zones import Lake
@@ -66,8 +67,36 @@ def opened(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
 def writing(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
     """The same under the writer's lock."""
     lake = Lake.find(lake_option or lake_of_environment())
-    with writer_lock(lake), opened(lake.root) as parts:
+    with writer_lock(lake), opened(lake.root) as parts, _disk_refusals(lake):
         yield parts
+
+
+def _engine_refusals() -> tuple[type[Exception], ...]:
+    """The engine's words for a disk that refuses; asked for only when something failed, so that no command loads it."""
+    import duckdb
+
+    return (duckdb.IOException,)
+
+
+@contextmanager
+def _disk_refusals(lake: Lake) -> Iterator[None]:
+    """Turn what the disk and the engine say of scratch and tables that cannot be written into StorageFailed."""
+    try:
+        yield
+    except OSError as failed:
+        raise _storage_failed(lake, failed) from failed
+    except _engine_refusals() as failed:
+        raise _storage_failed(lake, failed) from failed
+
+
+def _storage_failed(lake: Lake, failed: Exception) -> StorageFailed:
+    """What the disk's refusal means for a person."""
+    full = getattr(failed, "errno", None) == errno.ENOSPC or "No space left" in str(failed)
+    return StorageFailed(
+        "The disk is full (ENOSPC)." if full else f"The disk refused a read or a write: {failed}",
+        "Free some space, then run the same command again." if full else "Check the disk, then try again.",
+        file=str(getattr(failed, "filename", None) or lake.root),
+    )
 
 
 def instant(told: str | None, option: str) -> datetime | None:

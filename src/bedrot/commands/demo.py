@@ -51,7 +51,7 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shal
     from bedrot.lake.opened import open_snapshot
     from bedrot.lake.snapshot import current
     from bedrot.walk.accept import Door
-    from bedrot.walk.run import Walk, run
+    from bedrot.walk.run import Walk, finish, run
 
     where = folder.resolve()
     if where.is_dir() and any(where.iterdir()) and not (where / "bedrot.toml").is_file():
@@ -69,6 +69,7 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shal
                 verdicts[outcome.verdict] += 1
                 if outcome.needs_person:
                     out.print(escape(f"{outcome.verdict}: {outcome.name}: {outcome.sentence}"))
+        began = ledger.start_run(datetime.now(UTC))
         summary = run(walk)
         counted = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
         out.print(f"{len(with_files)} files of {len(walk.sources)} sources: {counted}.")
@@ -85,6 +86,7 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shal
                 _ask(con.cursor(), question, query)
             con.close()
         _zones(lake)
+        finish(walk, began, summary, datetime.now(UTC))
 
 
 def _ask(con: duckdb.DuckDBPyConnection, question: str, query: str) -> None:

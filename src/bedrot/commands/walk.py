@@ -95,22 +95,24 @@ def run(
     """Walk what is new through all zones and publish it; a summary that accounts for each record and each cent."""
     from bedrot.walk.accept import Told
     from bedrot.walk.inbox import take_inbox
-    from bedrot.walk.run import Walk, summary_json
+    from bedrot.walk.run import Walk, finish, summary_json
     from bedrot.walk.run import run as walk_run
 
-    with writing(lake) as (where, ledger, settings), _progress(as_json) as progress:
-        walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
+    with writing(lake) as (where, ledger, settings):
         began = ledger.start_run(datetime.now(UTC))
-        inbox = take_inbox(_door(walk, Told()))
-        summary = walk_run(walk)
-        ledger.finish_run(began, datetime.now(UTC), "done", summary_json(summary))
-    if as_json:
-        told = {**json.loads(summary_json(summary)), "inbox": [vars(outcome) for outcome in inbox]}
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
-    else:
-        for outcome in inbox:
-            _sayoutcome(vars(outcome))
-        _say_summary(json.loads(summary_json(summary)))
+        with _progress(as_json) as progress:
+            walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
+            inbox = take_inbox(_door(walk, Told()))
+            summary = walk_run(walk)
+        if as_json:
+            told = {**json.loads(summary_json(summary)), "inbox": [vars(outcome) for outcome in inbox]}
+            sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        else:
+            for outcome in inbox:
+                _sayoutcome(vars(outcome))
+            _say_summary(json.loads(summary_json(summary)))
+        sys.stdout.flush()
+        finish(walk, began, summary, datetime.now(UTC))  # only now: what a person was not told, the next run tells
     if summary.failed or summary.rejected or summary.held or any(outcome.needs_person for outcome in inbox):
         raise typer.Exit(1)
 

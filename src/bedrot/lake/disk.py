@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -209,6 +210,13 @@ def sweep(folder: Path) -> int:
                 remove(Path(at) / name)
                 count += 1
     return count
+
+
+def clear(folder: Path, keep: Iterable[str] = ()) -> None:
+    """Empty a folder of scratch that dead processes left, but for the names to keep. Only under the writer lock."""
+    for path in folder.glob("*"):
+        if path.name not in keep and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _settle(folder: Path) -> None:

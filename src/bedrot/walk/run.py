@@ -28,6 +28,7 @@ from bedrot.walk.findings import read_findings, write_findings
 from bedrot.walk.marts import ArtistRule, MartSettings
 from bedrot.walk.stage import StageTask, fingerprint, stage_delivery
 
+_UNTOLD = "untold/"
 Progress = Callable[[str, int, int], None]
 
 
@@ -112,9 +113,11 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
     The caller holds the writer's lock. A delivery that fails to stage is named in the summary; the others go on.
     """
     disk.sweep(walk.lake.root)
+    disk.clear(walk.lake.work, keep=(walk.lake.spill.name,))
     walk.ledger.catch_up(walk.lake)
     summary = Summary()
     _stage_missing(walk, summary)
+    _count_untold(walk, summary)
     inputs, previous = walk.inputs(), current(walk.lake)
     key = key_of(inputs)
     if previous is not None and previous.inputs.get("key") == key:
@@ -175,9 +178,24 @@ def _stage_missing(walk: Walk, summary: Summary) -> None:
             with walk.ledger.transaction():
                 for staged in results:
                     walk.ledger.save_staged(staged)
-                    summary.count(staged)
-            summary.deliveries += 1
+                walk.ledger.memo_put(_UNTOLD + task.delivery.id, "{}")
             walk.progress(f"stage {task.delivery.feed}", done, len(tasks))
+
+
+def finish(walk: Walk, number: int, summary: Summary, now: datetime) -> None:
+    """Note that a run ended and that a person was told of what it staged: until then the next run tells it again."""
+    with walk.ledger.transaction():
+        walk.ledger.finish_run(number, now, "done", summary_json(summary))
+        walk.ledger.memo_forget(walk.ledger.memo_all(_UNTOLD))
+
+
+def _count_untold(walk: Walk, summary: Summary) -> None:
+    """Count what was staged and not told yet, by this run or by one that died before it could say so."""
+    untold = {key.removeprefix(_UNTOLD) for key in walk.ledger.memo_all(_UNTOLD)}
+    for staged in walk.ledger.staged() if untold else ():
+        if staged.delivery in untold:
+            summary.count(staged)
+    summary.deliveries = len(untold)
 
 
 def _missing(walk: Walk) -> list[StageTask]:
