@@ -121,7 +121,7 @@ class _Lines:
                 if before - self._apart_then:
                     new, _, wrong = self._age(state, files)
                 said = {self._key(self._seen(line)) for _, lines in files for line in lines}
-                open_keys = {key: kind for key, kind in open_keys.items() if key not in said}
+                open_keys = {key: kind for key, kind in open_keys.items() if key[0] not in said}
                 open_keys.update(wrong)
                 state = new
             if not found:
@@ -308,10 +308,10 @@ class _Lines:
     ) -> list[Line]:
         pairs, o, n = self._pairs(older, newer)
         if equal_age and (o or n):
-            wrong[key] = "age"
+            wrong[key, "age"] = "age"
             return older
         if len(newer) < len(older):
-            wrong[key] = "key"
+            wrong[key, "key"] = "key"
             return [replace(line, lacking=None) for line in older]
         kept = [
             b if self._wins(a, b, equal_age) else replace(a, lacking=a.lacking if equal_age else None) for a, b in pairs
@@ -384,7 +384,7 @@ class _Rows:
         for files in self.files:
             kept, wrong = self._uncontradicted(files)
             said = {name for name, _ in kept}
-            open_keys = {key: kind for key, kind in open_keys.items() if key not in said}
+            open_keys = {key: kind for key, kind in open_keys.items() if key[0] not in said}
             open_keys.update(wrong)
             if self.table.merge is Merge.SERIES:
                 for name, line in kept:
@@ -416,7 +416,7 @@ class _Rows:
             first: dict[str, Any] = {}
             for line in lines:
                 if any(line.values[one] not in (None, first.get(one, line.values[one])) for one in told):
-                    wrong[name] = "age"
+                    wrong[name, "age"] = "age"
                 else:
                     kept.append((name, line))
                 for one in told:

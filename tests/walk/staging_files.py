@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.contract import Field, Grain, Kind, Merge, Partition, Table
-from bedrot.walk.curate import Content, TableCurated, curate_table
+from bedrot.walk.curate import Content, Held, TableCurated, curate_table
 
 TYPES = {
     Kind.TEXT: "VARCHAR",
@@ -237,6 +237,12 @@ class Place:
                 found += self.con.execute(query).fetchall()
             assert len(found) - count == state.rows, state
         return ordered(found)
+
+
+def kinds_of(held: Sequence[Held]) -> Counter[str]:
+    """How many things are held by kind; one key that several files of one age contradict is one thing."""
+    assert len({one.id for one in held}) == len(held)
+    return Counter(kind for _, _, kind, _ in {(one.account, one.partition, one.kind, one.what) for one in held})
 
 
 def ordered(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from curate_histories import History, history
-from staging_files import LINES, Delivered, Notes, Place
+from staging_files import LINES, Delivered, Notes, Place, kinds_of
 
 from bedrot import sql
 from bedrot.walk import curate_lines, fold_lines, line_bench
@@ -55,7 +55,7 @@ def agree(place: Place, story: History, memo: Any = None) -> tuple[Any, law4.Kno
     curated = place.curate(story.deliveries, memo)
     known = law4.curate(LINES, story.deliveries)
     assert place.rows(curated) == known.lines, f"seed={story.seed}"
-    kinds = Counter(one.kind for one in curated.held)
+    kinds = kinds_of(curated.held)
     assert kinds == known.held, f"seed={story.seed}"
     assert sum(one.lines for one in curated.vanished) == known.vanished
     assert len(curated.renamings) == known.aliases

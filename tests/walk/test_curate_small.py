@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from staging_files import LINES, SERIES, SNAPSHOTS, WINDOWS, Delivered, Notes, Place
+from staging_files import LINES, SERIES, SNAPSHOTS, WINDOWS, Delivered, Notes, Place, kinds_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import law4
@@ -142,7 +142,7 @@ def _agrees(place: Place, files: list[Delivered], shuffled: list[Delivered]) -> 
     known = law4.curate(place.table, files)
     once = place.curate(files)
     assert place.rows(once) == known.lines
-    assert Counter(one.kind for one in once.held) == known.held
+    assert kinds_of(once.held) == known.held
     assert sum(one.lines for one in once.vanished) == known.vanished
     # Each arrival alone, in another order, with a memory: the same in the end.
     notes = Notes()

@@ -60,9 +60,10 @@ class Desk:
         """The id under which a person approves that what a tick lacks is removed."""
         return hashed("vanished", self.table.name, chain.account, chain.partition, tick.digests)
 
-    def held_id(self, kind: HeldKind, chain: Chain, tick: Tick, what: object) -> str:
+    def held_id(self, kind: HeldKind, chain: Chain, tick: Tick, delivery: str, what: object) -> str:
         """The id of something held; it names contents, so that repeats of a file change nothing."""
-        return hashed("held", kind, self.table.name, chain.account, chain.partition, tick.digests, what)
+        content = tick.digests if kind == "key" else tick.digests[tick.speakers.index(delivery)]
+        return hashed("held", kind, self.table.name, chain.account, chain.partition, content, what)
 
     def held(self, chain: Chain, entry: dict[str, Any]) -> Held:
         """A noted hold as a value."""
@@ -79,7 +80,7 @@ class Desk:
         if len(keys) <= HELD_ALONE:
             return [
                 {
-                    "id": self.held_id(kind, chain, tick, values), "kind": kind, "delivery": delivery,
+                    "id": self.held_id(kind, chain, tick, delivery, values), "kind": kind, "delivery": delivery,
                     "keys": [values], "detail": dict(zip(names, values, strict=True)),
                     "what": f"{_spoken(names, values)}: {how}",
                 }
@@ -87,7 +88,7 @@ class Desk:
             ]  # fmt: skip
         return [
             {
-                "id": self.held_id(kind, chain, tick, "all"), "kind": kind, "delivery": delivery,
+                "id": self.held_id(kind, chain, tick, delivery, "all"), "kind": kind, "delivery": delivery,
                 "keys": [values for values, _ in keys], "detail": {"keys": len(keys)},
                 "what": f"{len(keys):,} keys of {chain.partition} differ in a way that looks wrong, such as"
                 f" {_spoken(names, keys[0][0])}: {keys[0][1]}",
