@@ -194,7 +194,7 @@ def test_a_name_that_is_no_text(label: Person) -> None:
     assert (row["name"], row["verdict"]) == ("downloads/caf\\udce9.tsv", "accepted")
     label.bedrot("import", label.downloads)
     inbox = label.lake.landing / "inbox"
-    inbox.mkdir()
+    inbox.mkdir(exist_ok=True)
     (inbox / os.fsdecode(b"wei\xdf.csv")).write_bytes(b"a,b\n")
     assert label.bedrot("run").code == 1
     assert label.bedrot("run").code == 1

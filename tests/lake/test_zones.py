@@ -44,7 +44,7 @@ def test_the_examples_in_the_settings_are_valid_once_their_mark_is_taken_away(tm
 def test_find_looks_upwards_only_when_nothing_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = Lake.create(tmp_path / "lake")
     inside = lake.landing / "inbox"
-    inside.mkdir()
+    inside.mkdir(exist_ok=True)
     monkeypatch.chdir(inside)
     assert Lake.find(None) == lake
     assert Lake.find(lake.root) == lake
