@@ -1,19 +1,22 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 
 PYTHON ?= python3
+# Every random test prints its seed; `make test` takes this one, `make test SEED=7` another.
+SEED ?= 20251
 BIN = .venv/bin
 READY = .venv/.ready
 
 .PHONY: demo test test-all lint format requirements clean
 
 demo: $(READY)
+	rm -rf demo
 	$(BIN)/python -m bedrot demo demo
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow" --hypothesis-seed=$(SEED)
 
 test-all: $(READY) lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --hypothesis-seed=$(SEED)
 
 lint: $(READY)
 	$(BIN)/ruff check .
