@@ -17,7 +17,9 @@ def value_of(kind, text, *, clean=(), blank=(), filled=False, values=()):
     field = Field("f", kind, "a field", clean=clean, blank=blank, filled=filled, values=values)
     shown = cleaned(field, "raw")
     why = complaint(field, "t", "v") or "NULL"
-    query = f"SELECT v, {why} FROM (SELECT *, {typed(field, 't')} AS v FROM (SELECT {shown} AS t FROM (SELECT ? AS raw)))"
+    query = (
+        f"SELECT v, {why} FROM (SELECT *, {typed(field, 't')} AS v FROM (SELECT {shown} AS t FROM (SELECT ? AS raw)))"
+    )
     return CON.execute(query, [text]).fetchall()[0]
 
 
@@ -29,7 +31,7 @@ def value_of(kind, text, *, clean=(), blank=(), filled=False, values=()):
         (Kind.INTEGER, "1_000"),
         (Kind.INTEGER, "1e3"),
         (Kind.INTEGER, "1,200"),
-        (Kind.INTEGER, "９"),
+        (Kind.INTEGER, "\uff19"),
         (Kind.MONEY, "1,234.56"),
         (Kind.MONEY, "1.234,56"),
         (Kind.MONEY, "$1.00"),

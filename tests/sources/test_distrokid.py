@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from bedrot import sql
-from bedrot.contract import Resaved, Delimited, Facts, Feed, Ignored, Original, Row, Table, heading_key
+from bedrot.contract import Delimited, Facts, Feed, Ignored, Original, Resaved, Row, Table, heading_key
 from bedrot.contract.typing_sql import cleaned, complaint, type_of, typed
 from bedrot.errors import Refused
 from bedrot.sources import folder_of
@@ -282,7 +282,9 @@ def test_a_resaved_file_is_told_by_what_the_spreadsheet_did(tmp_path: Path, old:
 
 
 def test_squeezed_headings_are_a_resave_too() -> None:
-    assert BANK.resaved(golden(SQUEEZED)) == Resaved("its headings have lost their blanks ('EarningsUSD')", damaged=False)
+    assert BANK.resaved(golden(SQUEEZED)) == Resaved(
+        "its headings have lost their blanks ('EarningsUSD')", damaged=False
+    )
 
 
 def test_squeezed_months_alone_are_a_resave_that_destroyed_nothing(tmp_path: Path) -> None:

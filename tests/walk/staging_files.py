@@ -246,7 +246,7 @@ def kinds_of(held: Sequence[Held]) -> Counter[str]:
 
 
 def ordered(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return sorted(rows, key=lambda row: [(one is None, str(one)) for one in row])
+    return sorted(rows, key=lambda row: [(one is None, str(_plain(one))) for one in row])
 
 
 def digest(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
