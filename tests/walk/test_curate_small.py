@@ -21,7 +21,7 @@ import law4
 CONTENT = replace(WINDOWS, name="answers", until="date_stop", absent="action")
 UNTIL = replace(WINDOWS, name="relative", until="date_stop")
 VERSIONS = replace(SNAPSHOTS, name="versions", changes_only=True)
-SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+SETTINGS = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 AMOUNTS = st.sampled_from(["1", "1.00000001", "1.000000012345", "-0.3", "0.000000004999", "2.5"]).map(Decimal)
 DAYS = st.sampled_from([date(2025, 1, 3), date(2025, 1, 4), date(2025, 2, 1)])
