@@ -48,7 +48,7 @@ class Way:
         """What becomes of these bytes under the sample's name."""
         self.path.write_bytes(data)
         with closing(Ledger(self.lake.ledger_path)) as ledger:
-            door = Door(self.lake, ledger, SOURCES, {}, (), self.told, LATE)
+            door = Door(self.lake, ledger, SOURCES, {}, self.told, LATE)
             outcome = door.take(replace(self.sample.original, path=self.path))
             if outcome.verdict not in ("accepted", "repeat"):
                 return outcome, []

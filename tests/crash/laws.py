@@ -65,7 +65,7 @@ def lake_of(folder: Path, name: str, given: Sequence[Path], now: datetime) -> tu
         walk = Walk(lake, ledger, Settings())
         walk.__dict__["sources"] = [one for one in walk.sources if one.name == "distrokid"]
         for day, path in enumerate(given):
-            door = Door(lake, ledger, walk.sources, {}, (), Told(), now + timedelta(days=day))
+            door = Door(lake, ledger, walk.sources, {}, Told(), now + timedelta(days=day))
             said = list(door.offer([path]))
             assert [one.verdict for one in said] == ["accepted"], said
         walk_run(walk, now)

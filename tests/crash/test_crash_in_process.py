@@ -63,7 +63,7 @@ def importing(lake: Lake, given: Path) -> list[str]:
     """`bedrot import`, without its process; the names acknowledged."""
     with Ledger(lake.ledger_path) as ledger:
         sources = [one for one in find_sources(()) if one.name == "distrokid"]
-        door = Door(lake, ledger, sources, {}, (), Told(), AT)
+        door = Door(lake, ledger, sources, {}, Told(), AT)
         return [one.name for one in door.offer(sorted(given.iterdir())) if one.verdict in {"accepted", "repeat"}]
 
 

@@ -82,7 +82,7 @@ class Label:
         path = self.given / name
         path.write_bytes(content.read_bytes() if isinstance(content, Path) else content.encode())
         told = Told(account=account, received_at=day(received))
-        door = Door(self.lake, self.ledger, self.walk.sources, {}, (), told, NOW)
+        door = Door(self.lake, self.ledger, self.walk.sources, {}, told, NOW)
         outcomes = list(door.offer([path]))
         assert outcomes, name
         return outcomes[0].delivery or outcomes[0].verdict

@@ -38,7 +38,7 @@ def _first() -> Path:
     lake = Lake.create(root)
     with Ledger(lake.ledger_path) as ledger:
         walk = Walk(lake, ledger, Settings())
-        door = Door(lake, ledger, walk.sources, {}, (), Told(), AT)
+        door = Door(lake, ledger, walk.sources, {}, Told(), AT)
         verdicts = {one.verdict for one in door.offer([GOLDEN / name for name in FILES])}
         assert verdicts == {"accepted"}, verdicts
         assert run(walk, AT).published

@@ -28,14 +28,14 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 def door(tmp_path: Path) -> Iterator[Door]:
     lake = Lake.create(tmp_path / "lake")
     with closing(Ledger(lake.ledger_path)) as ledger:
-        yield Door(lake, ledger, SOURCES, {}, (), Told(), NOW)
+        yield Door(lake, ledger, SOURCES, {}, Told(), NOW)
 
 
 def test_what_died_behind_the_manifest_is_accepted_again_as_it_came_first(door: Door) -> None:
     (first,) = door.offer([BANK])
     door.lake.ledger_path.unlink()
     with closing(Ledger(door.lake.root / "fresh.sqlite")) as ledger:
-        later = Door(door.lake, ledger, SOURCES, {}, (), Told(), NOW + timedelta(days=5))
+        later = Door(door.lake, ledger, SOURCES, {}, Told(), NOW + timedelta(days=5))
         (again,) = later.offer([BANK])
         assert (again.verdict, again.delivery) == ("accepted", first.delivery)
         assert ledger.deliveries()[0].received_at == NOW

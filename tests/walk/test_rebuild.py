@@ -40,7 +40,7 @@ def first() -> Path:
     with Ledger(lake.ledger_path) as ledger:
         walk = Walk(lake, ledger, Settings())
         for name in STEPS:
-            door = Door(lake, ledger, walk.sources, {}, (), Told(), AT)
+            door = Door(lake, ledger, walk.sources, {}, Told(), AT)
             assert [one.verdict for one in door.offer([GOLDEN / name])] == ["accepted"]
             run(walk, AT)
     return lake.root

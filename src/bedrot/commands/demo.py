@@ -64,7 +64,7 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shal
         for download in with_files:
             accounts = {source.name: settings.accounts_of(source.name) for source in walk.sources}
             now = datetime.now(UTC)
-            door = Door(lake, ledger, walk.sources, accounts, walk.folders, download.told, now)
+            door = Door(lake, ledger, walk.sources, accounts, download.told, now)
             for outcome in door.offer([download.path]):
                 verdicts[outcome.verdict] += 1
                 if outcome.needs_person:

@@ -35,14 +35,12 @@ def why_(
 ) -> None:
     """Show how rows came about: the SQL, and for each row the file, the line and the original text."""
     from bedrot.tell.why import why
-    from bedrot.walk.marts import marts_of
+    from bedrot.walk.marts import marts_of, source_folders
     from bedrot.walk.run import Walk
 
     with opened(lake) as (where_lake, ledger, settings):
-        from bedrot.sources import folder_of
-
         walk = Walk(where_lake, ledger, settings)
-        marts = {mart.name: mart for mart in marts_of({one.name: folder_of(one) for one in walk.sources})}
+        marts = {mart.name: mart for mart in marts_of(source_folders(walk.sources))}
         told = why(where_lake, _chosen(where_lake, snapshot), table, where, marts, limit=limit)
     rows = [
         {

@@ -74,7 +74,7 @@ def _door(walk: Walk, told: Told) -> Door:
     from bedrot.walk.accept import Door
 
     accounts = {source.name: walk.settings.accounts_of(source.name) for source in walk.sources}
-    return Door(walk.lake, walk.ledger, walk.sources, accounts, walk.folders, told, datetime.now(UTC))
+    return Door(walk.lake, walk.ledger, walk.sources, accounts, told, datetime.now(UTC))
 
 
 def _sayoutcome(outcome: Mapping[str, str]) -> None:

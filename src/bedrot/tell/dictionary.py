@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from bedrot.contract import Field, Grain, Merge, Source, Table
 from bedrot.contract.typing_sql import type_of
 from bedrot.marts.header import Column, Mart
-from bedrot.sources import folder_of
-from bedrot.walk.marts import marts_of
+from bedrot.walk.marts import marts_of, source_folders
 
 MERGES = {
     Merge.SERIES: "a day that a newer file shows again takes the newer value; days that it lacks stay",
@@ -59,7 +58,7 @@ _LINEAGE = (
 
 def dictionary(sources: Sequence[Source]) -> list[Entry]:
     """All tables: the curated ones in the order in which they are built, then the staging tables of each source."""
-    marts = marts_of({source.name: folder_of(source) for source in sources})
+    marts = marts_of(source_folders(sources))
     staging = {
         table.name: _staging_entry(source, table)
         for source in sources

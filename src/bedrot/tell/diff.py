@@ -23,10 +23,9 @@ from bedrot.lake.snapshot import Part, TableState
 from bedrot.marts.header import Mart
 from bedrot.marts.interfaces import INTERFACES, read_fragments
 from bedrot.marts.parts import files_sql, staging_sql
-from bedrot.sources import folder_of
 from bedrot.tell.known import State, no_table
 from bedrot.walk.findings import Finding
-from bedrot.walk.marts import marts_of
+from bedrot.walk.marts import marts_of, source_folders
 
 ChangeKind = Literal["new", "restated", "renamed", "gone"]
 KINDS: tuple[ChangeKind, ...] = ("new", "restated", "renamed", "gone")
@@ -107,7 +106,7 @@ def diff(
     """
     if table not in after.snapshot.tables:
         raise no_table(table, after.snapshot)
-    marts = marts_of({source.name: folder_of(source) for source in sources})
+    marts = marts_of(source_folders(sources))
     by_name = {mart.name: mart for mart in marts}
     shape = shape_of(sources, by_name, table, after.snapshot.tables[table])
     con = sql.connect(spill)
@@ -156,7 +155,7 @@ def _behind(sources: Sequence[Source], marts: Mapping[str, Mart], table: str) ->
         return frozenset({table.removeprefix(_STAGING)})
     if table in marts:
         return frozenset[str]().union(*(_behind(sources, marts, view) for view in marts[table].data_inputs))
-    fragments = read_fragments({source.name: folder_of(source) for source in sources})
+    fragments = read_fragments(source_folders(sources))
     return frozenset(one for fragment in fragments if fragment.view == table for one in fragment.tables)
 
 

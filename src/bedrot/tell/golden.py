@@ -125,7 +125,7 @@ def stage_sample(sample: Sample, lake: Lake, further: tuple[Path, ...]) -> list[
     exported, received = _instant(given.get("exported_at")), _instant(given.get("received_at"))
     told = Told(given.get("account"), exported, None, bool(given.get("accept_resaved")))
     with Ledger(lake.ledger_path) as ledger:
-        door = Door(lake, ledger, find_sources(further), {}, further, told, received or _LATE)
+        door = Door(lake, ledger, find_sources(further), {}, told, received or _LATE)
         outcome = door.take(sample.original)
         delivery = ledger.delivery(outcome.delivery) if outcome.delivery else None
     if delivery is None:

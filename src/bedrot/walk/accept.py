@@ -70,7 +70,6 @@ class Door:
     ledger: Ledger
     sources: Sequence[Source]
     accounts: dict[str, tuple[str, ...]]
-    source_folders: tuple[Path, ...]
     told: Told
     now: datetime
     sightings: list[Sighting] = field(default_factory=list)

@@ -24,7 +24,6 @@ from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
-from bedrot.sources import folder_of
 from bedrot.walk.curate import Content, Memo, PartitionState, TableCurated, curate_table
 from bedrot.walk.findings import Findings, read_findings
 from bedrot.walk.marts import MartSettings, build_marts
@@ -85,7 +84,6 @@ class Build:
             self.inputs.settings,
             self._engine,
             self.workers,
-            folders={source.name: folder_of(source) for source in self.inputs.sources},
         )
         return {**tables, **marts}, findings
 

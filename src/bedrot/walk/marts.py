@@ -12,7 +12,6 @@ from pathlib import Path
 
 import duckdb
 
-import bedrot.sources
 from bedrot import sql
 from bedrot.contract.values import Source
 from bedrot.errors import Defect, StorageFailed
@@ -25,14 +24,14 @@ from bedrot.marts.interfaces import INTERFACES, check_fragment, offered, read_fr
 from bedrot.marts.parts import staging_columns
 from bedrot.marts.plan import Batch, Plan, Unit
 from bedrot.marts.settings import ArtistRule, MartSettings, settings_views
+from bedrot.sources import folder_of
 
 __all__ = ["ArtistRule", "MartSettings", "build_marts", "marts_of", "source_folders"]
 
 
 def source_folders(sources: Sequence[Source]) -> dict[str, Path]:
-    """The folder of each source that is part of the package, by name."""
-    home = Path(bedrot.sources.__file__).parent
-    return {source.name: home / source.name for source in sources}
+    """The folder of each source, by name."""
+    return {source.name: folder_of(source) for source in sources}
 
 
 def marts_of(folders: Mapping[str, Path]) -> tuple[Mart, ...]:
@@ -53,8 +52,9 @@ def build_marts(  # noqa: PLR0917  what the run knows, all of it needed
 ) -> dict[str, TableState]:
     """The state of every mart over these staging tables; what has the same inputs as in `previous` is kept.
 
-    `folders` tells where the sources' fragments lie, by source name (default: in the package). Raises Defect for a
-    mart or fragment that contradicts its declaration, Misconfigured for settings that do, StorageFailed for the disk.
+    `folders` tells where the sources' fragments lie, by source name (default: where they were found). Raises Defect
+    for a mart or fragment that contradicts its declaration, Misconfigured for settings that do, StorageFailed for
+    the disk.
     """
     fragments = read_fragments(source_folders(sources) if folders is None else folders)
     plan = Plan(
