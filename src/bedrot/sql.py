@@ -30,6 +30,8 @@ def connect(spill: Path | None, threads: int | None = None, memory: str = MEMORY
         config["temp_directory"] = str(spill)
     con = duckdb.connect(config=config)
     con.execute("SET TimeZone = 'UTC'")
+    # Files are never changed once they have a name, and many queries read slices of the same one.
+    con.execute("SET parquet_metadata_cache = true")
     return con
 
 

@@ -19,6 +19,7 @@ from bedrot.contract import Feed, Field, Grain, Kind, Merge, Partition, Remember
 from bedrot.errors import Defect, Misconfigured
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
+from bedrot.marts import plan
 from bedrot.marts.header import FOLDER, load_marts, parse_mart
 from bedrot.marts.interfaces import INTERFACES
 from bedrot.marts.parts import staging_columns
@@ -354,7 +355,7 @@ def test_monthly_sums_equal_an_independent_sum(home: Home) -> None:
         "source = 'alpha'",
     )
     assert got == sorted((*key, *value) for key, value in expected.items())
-    assert {part.partition for part in states["royalties_monthly"].parts} == {str(key[0]) for key in expected}
+    assert {part.partition for part in states["royalties_monthly"].parts} == {str(key[0].year) for key in expected}
 
 
 def test_an_unknown_share_or_quantity_makes_the_sum_unknown(home: Home) -> None:
@@ -381,13 +382,13 @@ def test_rates_are_rounded_as_decimals_and_not_as_doubles() -> None:
     with duckdb.connect() as con:
         con.execute(macros())
         got = con.execute(
-            "SELECT money, units, per_thousand(money, units),"
+            "SELECT money, units, per_thousand(whole(money), units),"
             " CAST(round(CAST(money AS DOUBLE) * 1000 / units, 6) AS DECIMAL(38,6))"
             f" FROM (VALUES {values}) AS v(money, units)"
         ).fetchall()
-        assert con.execute(
-            "SELECT per_thousand(CAST(1 AS DECIMAL(38,18)), 0), ratio(1, 0), ratio(1, NULL)"
-        ).fetchall() == [(None, None, None)]
+        assert con.execute("SELECT per_thousand(whole(1), 0), ratio(1, 0), ratio(1, NULL)").fetchall() == [
+            (None, None, None)
+        ]
         assert con.execute("SELECT ratio(1, 3), ratio(-1, 8), ratio(2, 3), ratio(1, 2000000)").fetchall() == [
             (Decimal("0.333333"), Decimal("-0.125"), Decimal("0.666667"), Decimal("0.000001"))
         ]
@@ -419,7 +420,10 @@ def test_nothing_new_keeps_every_state_and_starts_no_engine(home: Home) -> None:
     assert again == first
 
 
-def test_untouched_partitions_keep_their_file_and_incremental_equals_full(home: Home) -> None:
+def test_untouched_partitions_keep_their_file_and_incremental_equals_full(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "TOGETHER", 0)
     home.put("alpha_lines", many_lines(300))
     home.put("beta_lines", many_lines(40, seed=3))
     before = home.build()
@@ -444,8 +448,37 @@ def test_untouched_partitions_keep_their_file_and_incremental_equals_full(home: 
     assert home.rows(after, "royalties") == home.rows(full, "royalties")
 
 
+def test_small_months_are_one_file_a_year_and_large_ones_stand_alone(home: Home) -> None:
+    few = [line("2023-11"), line("2023-12"), line("2024-01")]
+    home.put("alpha_lines", few)
+    before = {part.partition: part for part in home.build()["royalties"].parts}
+    assert set(before) == {"alpha/main/2023", "alpha/main/2024"}
+    home.put("alpha_lines", [line("2024-02", title=f"T{n}") for n in range(5)])
+    states = home.build()
+    after = {part.partition: part for part in states["royalties"].parts}
+    assert after["alpha/main/2023"] == before["alpha/main/2023"]
+    assert after["alpha/main/2024"].rows == 6
+    assert {part.partition for part in states["names"].parts} == set(after)
+
+
+def test_a_year_that_grows_is_parted_into_its_months(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "TOGETHER", 4)
+    home.put("alpha_lines", [line("2024-01"), line("2024-02")])
+    small = home.build()
+    home.put("alpha_lines", [line("2024-03", title=f"T{n}") for n in range(3)])
+    large = home.build()
+    assert [part.partition for part in small["royalties"].parts] == ["alpha/main/2024"]
+    assert [part.partition for part in large["royalties"].parts] == [f"alpha/main/2024-0{n}" for n in (1, 2, 3)]
+    assert home.rows(large, "royalties", "count(*), sum(earnings)") == [(5, 5 * line("2024-01")["earnings"])]
+    assert large == home.build(keep=False)
+
+
+@pytest.mark.parametrize("together", [0, 30, plan.TOGETHER])
 @pytest.mark.parametrize("seed", range(3))
-def test_any_history_of_changes_ends_as_one_build(home: Home, seed: int) -> None:
+def test_any_history_of_changes_ends_as_one_build(
+    home: Home, seed: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "TOGETHER", together)
     chance = random.Random(seed)  # noqa: S311
     for step in range(4):
         home.put(
@@ -509,8 +542,9 @@ def test_large_partitions_keep_the_order_of_their_input(home: Home) -> None:
     home.staging["alpha_lines"] = TableState("staging.alpha_lines", columns, [part], "d")
     hashes = set()
     for home.threads, home.workers in ((1, 1), (2, 2), (4, 2)):
-        [made] = home.build(keep=False)["royalties"].parts
-        hashes.add(made.sha256)
+        states = home.build(keep=False)
+        [made] = states["royalties"].parts
+        hashes.add(tuple(part.sha256 for state in states.values() for part in state.parts))
     assert len(hashes) == 1
     with sql.connect(None) as con:
         out = sql.text(home.lake.absolute(made.path).as_posix())

@@ -24,6 +24,7 @@ from bedrot.marts.settings import SETTINGS_VIEWS, macros
 FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A\s*/\* mart\s*\n(.*?)\*/", re.DOTALL)
 _REPEATED = re.compile(r"\$(\w+)\$")
+_ORDERS = ("", "as the input", "as the SQL sorts")
 _STRATEGY = re.compile(r"aligned|whole|by ([a-z_]+)")
 
 
@@ -51,9 +52,9 @@ class Trace:
 class Mart:
     """A business table: its SQL, what it says about itself, and the views that it reads.
 
-    `as_input`: rows stay in the order of the input file, which the walk fixes; else they are sorted by `key`, a total
-    order. `trace` is empty where each row carries `_delivery` and `_locator` itself, or where `untraced` says why there
-    is none.
+    `order` says who fixes the order of rows: "as the input" (the walk did), "as the SQL sorts" (by `key`, below what it
+    derives from the sorted rows, which is cheaper to sort), or empty: they are sorted by `key`, a total order. `trace`
+    is empty where each row carries `_delivery` and `_locator` itself, or where `untraced` says why there is none.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Mart:
     grain: str
     partition: str
     columns: tuple[Column, ...]
-    as_input: bool = False
+    order: str = ""
     trace: tuple[Trace, ...] = ()
     untraced: str = ""
     inputs: tuple[str, ...] = ()
@@ -150,7 +151,7 @@ def _from_header(name: str, said: Mapping[str, Any]) -> Mart:
         grain=said["grain"],
         partition=said["partition"],
         columns=tuple(_column(one, of) for one, of in said["columns"].items()),
-        as_input=said.get("order") == "as the input",
+        order=said.get("order", ""),
         trace=tuple(_trace(of) for of in said.get("trace", ())),
         untraced=said.get("untraced", ""),
     )
@@ -187,7 +188,9 @@ def _checked(mart: Mart) -> Mart:
         raise Defect(f"The mart {mart.name} has the unknown partition '{mart.partition}'.")
     if mart.partition != "whole" and len(mart.data_inputs) != 1:
         raise Defect(f"The mart {mart.name} is partitioned, so it must read exactly one table; it reads {mart.inputs}.")
-    if not mart.key and not (mart.as_input and mart.partition == "aligned"):
+    if mart.order not in _ORDERS:
+        raise Defect(f"The mart {mart.name} has the unknown order '{mart.order}'.")
+    if not mart.key and not (mart.order == "as the input" and mart.partition == "aligned"):
         raise Defect(f"The mart {mart.name} has no key, so its rows have no order.", "Name one.")
     if mart.by and mart.by not in names:
         raise Defect(f"The mart {mart.name} is partitioned by {mart.by}, which it does not have.", "Select it.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bedrot import sql
 from bedrot.errors import Defect
@@ -14,39 +16,28 @@ from bedrot.marts.interfaces import INTERFACES, Fragment, interface_sql
 from bedrot.marts.parts import Columns, digest, files_sql, part_identity, staging_sql
 from bedrot.marts.settings import macros
 
-RECIPE = 1
+RECIPE = 2
 """Counts the ways in which the files of a mart were written: raise it and all are written anew."""
 
-Query = Callable[[str], list[tuple[object, ...]]]
+Query = Callable[[str], list[tuple[Any, ...]]]
 
 
-TOGETHER = 500_000
-"""How many rows of input are computed together where partitions are told apart by a column: bounds memory."""
+TOGETHER = 200_000
+"""Months are one partition, a year, while the year has no more rows of input than this: a query and a file cost more
+than the rows of a small month, and what a new line makes anew stays little."""
+
+_MONTH = re.compile(r"(.*?\d{4})-\d{2}(-01)?")
 
 Views = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One partition: its id, the hash of all that makes it, and views as (name, SELECT) in the order of making.
-
-    For a mart that is partitioned by a column, `parts` and `where` say which rows of its input are the partition's, in
-    place of the views.
-    """
+    """One partition: its id, the hash of all that makes it, and views as (name, SELECT) in the order of making."""
 
     partition: str
     inputs: str
-    views: Views = ()
-    parts: tuple[Part, ...] = ()
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Partitions computed in one run of the SQL, over these views; `where` of each unit tells its rows apart."""
-
     views: Views
-    units: tuple[Unit, ...]
 
 
 @dataclass
@@ -86,32 +77,6 @@ class Plan:
             yield from self._units_of_interface(mart.data_inputs[0], made_by)
         else:
             yield from self._units_of_mart(mart.data_inputs[0], made_by)
-
-    def batches(self, mart: Mart, units: Iterable[Unit]) -> list[Batch]:
-        """The units as they are computed: one by one, or neighbours together that read the same files."""
-        if not mart.by:
-            return [Batch(unit.views, (unit,)) for unit in units]
-        gathered: list[list[Unit]] = []
-        rows = TOGETHER
-        files: set[str] = set()
-        for unit in units:
-            more = sum(part.rows for part in unit.parts if part.path not in files)
-            if rows + more > TOGETHER:
-                gathered.append([])
-                rows, files = 0, set()
-                more = sum(part.rows for part in unit.parts)
-            gathered[-1].append(unit)
-            rows += more
-            files |= {part.path for part in unit.parts}
-        return [self._batch_by(mart, units) for units in gathered]
-
-    def _batch_by(self, mart: Mart, units: Sequence[Unit]) -> Batch:
-        """Units of a mart that is partitioned by a column, over the files of them all."""
-        name = mart.data_inputs[0]
-        parts = {part.path: part for unit in units for part in unit.parts}
-        where = " OR ".join(unit.where for unit in units)
-        view = (sql.name(name), files_sql(list(parts.values()), self.states[name].columns, self.absolute, where))
-        return Batch((view,), tuple(units))
 
     def empty_views(self, view: str) -> Views:
         """The views of an input over no file, for asking what columns come out."""
@@ -177,7 +142,7 @@ class Plan:
             table = fragment.tables[0]
             columns = self._columns(fragment, table)
             above = (sql.name(view), interface_sql(view, [fragment]))
-            for partition, parts in _by_partition(self._parts(table)):
+            for partition, parts in _together(self._parts(table)):
                 made = [made_by, fragment.source, fragment.sql, list(map(list, columns)), _identities(parts)]
                 below = (f"staging.{sql.name(table)}", staging_sql(parts, columns, self.absolute))
                 yield Unit(f"{fragment.source}/{partition}", digest(made), (below, above))
@@ -185,37 +150,55 @@ class Plan:
     def _units_of_mart(self, name: str, made_by: str) -> Iterator[Unit]:
         """One unit for each partition of the mart that is read."""
         state = self.states[name]
-        for partition, parts in _by_partition(state.parts):
+        for partition, parts in _together(state.parts):
             view = (sql.name(name), files_sql(parts, state.columns, self.absolute))
             yield Unit(partition, digest([made_by, _identities(parts)]), (view,))
 
     def _units_by(self, mart: Mart, made_by: str, query: Query) -> Iterator[Unit]:
-        """One unit for each value of the mart's column, over the files that hold the value and no other."""
+        """One unit for each value of the mart's column, or year of months, over the files that hold it and no other."""
         name = mart.data_inputs[0]
         state = self.states[name]
         if not state.parts:
             return
-        column = sql.name(mart.by)
+        column, kind = sql.name(mart.by), dict(state.columns)[mart.by]
         paths = {self.absolute(part.path): part for part in state.parts}
-        held: dict[str, list[Part]] = {}
-        for value, file in query(
-            f"SELECT DISTINCT CAST({column} AS VARCHAR), file"
-            f" FROM read_parquet({sql.files(paths)}, hive_partitioning = false, filename = 'file') ORDER BY ALL"
+        counts: dict[str, int] = {}
+        files: dict[str, list[Part]] = {}
+        for value, file, rows in query(
+            f"SELECT coalesce(CAST({column} AS VARCHAR), 'none'), file, count(*)"
+            f" FROM read_parquet({sql.files(paths)}, hive_partitioning = false, filename = 'file')"
+            " GROUP BY ALL ORDER BY ALL"
         ):
-            held.setdefault("" if value is None else str(value), []).append(paths[Path(str(file))])
-        kind = dict(state.columns)[mart.by]
-        for value, parts in held.items():
-            where = f"{column} = CAST({sql.text(value)} AS {kind})" if value else f"{column} IS NULL"
-            made = [made_by, value, _identities(parts)]
-            yield Unit(value or "none", digest(made), parts=tuple(parts), where=where)
+            counts[value] = counts.get(value, 0) + rows
+            files.setdefault(value, []).append(paths[Path(file)])
+        for partition, values in _years(counts):
+            parts = list({part.path: part for value in values for part in files[value]}.values())
+            listed = ", ".join(f"CAST({sql.text(value)} AS {kind})" for value in values)
+            where = f"{column} IS NULL" if partition == "none" else f"{column} IN ({listed})"
+            view = (sql.name(name), files_sql(parts, state.columns, self.absolute, where))
+            yield Unit(partition, digest([made_by, values, _identities(parts)]), (view,))
 
 
-def _by_partition(parts: Iterable[Part]) -> list[tuple[str, list[Part]]]:
-    """Parts gathered by partition, in the order of partitions."""
+def _together(parts: Iterable[Part]) -> list[tuple[str, list[Part]]]:
+    """Parts gathered by partition, or by year of small months, in the order of partitions."""
     gathered: dict[str, list[Part]] = {}
     for part in parts:
         gathered.setdefault(part.partition, []).append(part)
-    return sorted(gathered.items())
+    counts = {partition: sum(part.rows for part in mine) for partition, mine in gathered.items()}
+    return [(name, [part for one in inside for part in gathered[one]]) for name, inside in _years(counts)]
+
+
+def _years(counts: Mapping[str, int]) -> list[tuple[str, list[str]]]:
+    """Partitions by name, with how many rows: the months of a year with few rows as one, in the order of names."""
+    years: dict[str, list[str]] = {}
+    for partition in sorted(counts):
+        month = _MONTH.fullmatch(partition)
+        years.setdefault(month.group(1) if month else partition, []).append(partition)
+    found: list[tuple[str, list[str]]] = []
+    for year, inside in years.items():
+        few = sum(counts[one] for one in inside) <= TOGETHER
+        found += [(year, inside)] if few else [(one, [one]) for one in inside]
+    return found
 
 
 def _identities(parts: Iterable[Part]) -> list[tuple[str, str, str | None, str]]:

@@ -5,6 +5,7 @@ key = ["sale_month", "source", "account", "recording", "store", "country", "curr
 basis = "paid"
 grain = "month of sale"
 partition = "by sale_month"
+order = "as the SQL sorts"
 
 [[trace]]
 table = "royalties"
@@ -35,7 +36,7 @@ SELECT
     recording,
     isrc,
     store,
-    store_group,
+    store_group(store) AS store_group,
     country,
     currency,
     kind,
@@ -44,28 +45,31 @@ SELECT
     deducted_units,
     units_share,
     earnings,
-    per_thousand(earnings, units) AS rate_per_1000
+    per_thousand(whole_earnings, units) AS rate_per_1000
 FROM (
-    SELECT
-        sale_month,
-        source,
-        account,
-        CASE
-            WHEN isrc IS NOT NULL THEN isrc
-            WHEN upc IS NOT NULL THEN concat('upc ', upc, ' ', folded(title))
-            ELSE concat('artist ', folded(artist), ' title ', folded(title))
-        END AS recording,
-        isrc,
-        store,
-        store_group,
-        country,
-        currency,
-        kind,
-        count(*) AS lines,
-        CASE WHEN count(units) = count(*) THEN CAST(sum(units) AS BIGINT) END AS units,
-        CASE WHEN count(deducted_units) = count(*) THEN CAST(sum(deducted_units) AS BIGINT) END AS deducted_units,
-        CASE WHEN count(units_share) = count(*) THEN sum(units_share) END AS units_share,
-        sum(earnings) AS earnings
-    FROM royalties
-    GROUP BY ALL
+    SELECT *, whole(earnings) AS whole_earnings
+    FROM (
+        SELECT
+            sale_month,
+            source,
+            account,
+            CASE
+                WHEN isrc IS NOT NULL THEN isrc
+                WHEN upc IS NOT NULL THEN concat('upc ', upc, ' ', folded(title))
+                ELSE concat('artist ', folded(artist), ' title ', folded(title))
+            END AS recording,
+            isrc,
+            store,
+            country,
+            currency,
+            kind,
+            count(*) AS lines,
+            CASE WHEN count(units) = count(*) THEN CAST(sum(units) AS BIGINT) END AS units,
+            CASE WHEN count(deducted_units) = count(*) THEN CAST(sum(deducted_units) AS BIGINT) END AS deducted_units,
+            CASE WHEN count(units_share) = count(*) THEN sum(units_share) END AS units_share,
+            sum(earnings) AS earnings
+        FROM royalties
+        GROUP BY ALL
+        ORDER BY sale_month, source, account, recording, store, country, currency, kind
+    )
 )

@@ -30,17 +30,26 @@ CREATE OR REPLACE MACRO folded(spelling) AS
 CREATE OR REPLACE MACRO half_up(dividend, divisor) AS
     sign(dividend)::HUGEINT * ((2 * abs(dividend) + divisor) // (2 * divisor));
 
+-- The same of BIGINTs, many times as fast; twice the divisor must be a BIGINT too.
+CREATE OR REPLACE MACRO half_up_small(dividend, divisor) AS
+    dividend // divisor + sign(dividend)::BIGINT * (2 * abs(dividend % divisor) >= divisor)::BIGINT;
+
 -- A whole number of millionths as DECIMAL(38,6).
 CREATE OR REPLACE MACRO millionths(number) AS
     CAST(number AS DECIMAL(32, 0)) * CAST('0.000001' AS DECIMAL(6, 6));
 
--- Money (DECIMAL(38,18)) for a thousand units, to six decimals: its text without the point is a whole number of
--- 10^-18, and times 1,000, over units, in millionths is that number over 10^9 times the units.
-CREATE OR REPLACE MACRO per_thousand(money, units) AS
-    CASE WHEN units > 0 THEN millionths(half_up(
-        CAST(replace(CAST(CAST(money AS DECIMAL(38, 18)) AS VARCHAR), '.', '') AS HUGEINT),
-        CAST(units AS HUGEINT) * 1000000000
-    )) END;
+-- Money (DECIMAL(38,18)) as a whole number of 10^-18: its text without the point.
+CREATE OR REPLACE MACRO whole(money) AS
+    CAST(replace(CAST(CAST(money AS DECIMAL(38, 18)) AS VARCHAR), '.', '') AS HUGEINT);
+
+-- Money as `whole` gives it, for a thousand units, to six decimals: times 1,000, over units, in millionths is that
+-- number over 10^9 times the units. Give it a column: a macro writes out its argument wherever it stands.
+CREATE OR REPLACE MACRO per_thousand(whole_money, units) AS
+    CASE WHEN units > 0 THEN millionths(CASE
+        WHEN abs(whole_money) < 9000000000000000000 AND units < 4000000000
+            THEN half_up_small(CAST(whole_money AS BIGINT), CAST(units AS BIGINT) * 1000000000)
+        ELSE half_up(whole_money, CAST(units AS HUGEINT) * 1000000000)
+    END) END;
 
 -- One count over another, to six decimals; null where there is nothing to divide by.
 CREATE OR REPLACE MACRO ratio(part, whole) AS

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from bedrot import sql
-from bedrot.contract import Grain, Kind, Table
-from bedrot.contract.typing_sql import cleaned, complaint, type_of, typed
+from bedrot.contract import Field, Grain, Kind, Table
+from bedrot.contract.typing_sql import cleaned, complaint, fits, type_of, typed
 from bedrot.lake.deliveries import Delivery
 from bedrot.walk.text_rows import TextRows
 
@@ -26,28 +26,54 @@ class Judged:
     text: TextRows
 
 
-def _judged_sql(job: Judged) -> str:
-    """The SELECT that types every row the file tells of, and says of each why it cannot be taken, if it cannot."""
+def _typed_sql(job: Judged) -> str:
+    """The SELECT of every row the file tells of, with each field as text (`t_<name>`) and as value."""
     table, text = job.table, job.text
-    texts, values, complaints = [], [], ["_fault"]
+    texts, values = [], []
     for one in table.fields:
-        place = sql.name("t_" + one.name)
         if one.name not in text.raw:
-            complaints += [sql.text(f"{one.name} is blank")] if one.filled else []
             values.append(f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}")
             continue
         raw = _undamaged(text.raw[one.name]) if one.name in job.damaged else text.raw[one.name]
-        texts.append(f"{cleaned(one, raw)} AS {place}")
-        values.append(f"{typed(one, place)} AS {sql.name(one.name)}")
-        complaints.append(complaint(one, place, sql.name(one.name)) or "NULL")
-    why = ", ".join([*complaints, *_limits(job.delivery, job.table), "NULL"])
-    place = ", _locator" if text.locator == "_locator" else ""
+        texts.append(f"{cleaned(one, raw)} AS {_text_of(one)}")
+        values.append(f"{typed(one, _text_of(one))} AS {sql.name(one.name)}")
     return (
-        f"SELECT {sql.names(one.name for one in table.fields)}, _line{place}, _ignored,"
-        f" CASE WHEN _ignored IS NULL THEN coalesce({why}) END AS _why"
-        f" FROM (SELECT *, {', '.join(values)} FROM (SELECT {', '.join(texts)}, _line{place},"
-        f" {text.fault} AS _fault, {text.repeated} AS _ignored FROM {text.relation}))"
+        f"SELECT *, {', '.join(values)} FROM (SELECT {', '.join(texts)}, _line{_place(text)},"
+        f" {text.fault} AS _fault, {text.repeated} AS _ignored FROM {text.relation})"
     )
+
+
+def _text_of(field: Field) -> str:
+    """The column with a field's text."""
+    return sql.name("t_" + field.name)
+
+
+def _place(text: TextRows) -> str:
+    """The column with the place for people, where the rows carry it."""
+    return ", _locator" if text.locator == "_locator" else ""
+
+
+def _why_sql(job: Judged) -> str:
+    """SQL of the reason why a typed row cannot be taken, NULL where it can."""
+    reasons = ["_fault"]
+    for one in job.table.fields:
+        if one.name not in job.text.raw:
+            reasons += [sql.text(f"{one.name} is blank")] if one.filled else []
+        elif said := complaint(one, _text_of(one), sql.name(one.name)):
+            reasons.append(said)
+    reasons += [f"CASE WHEN {wrong} THEN {said} END" for wrong, said in _limits(job.delivery, job.table)]
+    return f"CASE WHEN _ignored IS NULL THEN coalesce({', '.join(reasons)}, NULL) END"
+
+
+def _good_conditions(job: Judged) -> list[str]:
+    """SQL conditions that are all true just where a row is data and there is no reason against it."""
+    conditions = ["_fault IS NULL", "_ignored IS NULL"]
+    for one in job.table.fields:
+        if one.name in job.text.raw:
+            conditions += fits(one, _text_of(one), sql.name(one.name))
+        elif one.filled:
+            conditions.append("FALSE")
+    return conditions + [f"({wrong}) IS NOT TRUE" for wrong, _ in _limits(job.delivery, job.table)]
 
 
 def _undamaged(raw: str) -> str:
@@ -55,18 +81,17 @@ def _undamaged(raw: str) -> str:
     return f"CASE WHEN regexp_full_match(trim({raw}), '{_AS_NUMBER}') THEN NULL ELSE {raw} END"
 
 
-def _limits(delivery: Delivery, table: Table) -> list[str]:
-    """SQL of the complaints about rows that type well: no partition, dates that cannot be, broken checks."""
+def _limits(delivery: Delivery, table: Table) -> list[tuple[str, str]]:
+    """What is wrong with rows that type well, and its sentence: no partition, dates that cannot be, broken checks."""
     limits = []
     if table.partition.grain is not Grain.ALL:
-        column = sql.name(table.partition.column)
-        limits.append(f"CASE WHEN {column} IS NULL THEN {sql.text(f'{table.partition.column} is blank')} END")
+        limits.append((f"{sql.name(table.partition.column)} IS NULL", sql.text(f"{table.partition.column} is blank")))
     if any(one.name == table.day and one.kind in (Kind.DATE, Kind.MONTH) for one in table.fields):
         day, latest = sql.name(table.day), sql.literal(delivery.received_at.date() + timedelta(days=2))
         said = sql.text(f"{table.day}: ") + f" || {day}"
-        limits.append(f"CASE WHEN {day} > {latest} THEN {said} || ' lies in the future of the day the file came' END")
-        limits.append(f"CASE WHEN {day} < {sql.literal(_EARLIEST)} THEN {said} || ' lies before any record could' END")
-    return limits + [f"CASE WHEN {check.breaks} THEN {sql.text(check.says)} END" for check in table.checks]
+        limits.append((f"{day} > {latest}", f"{said} || ' lies in the future of the day the file came'"))
+        limits.append((f"{day} < {sql.literal(_EARLIEST)}", f"{said} || ' lies before any record could'"))
+    return limits + [(check.breaks, sql.text(check.says)) for check in table.checks]
 
 
 def good_sql(job: Judged) -> str:
@@ -83,22 +108,21 @@ def good_sql(job: Judged) -> str:
         Grain.YEAR: (f"left(CAST({column} AS VARCHAR), 4)", f"year({column}), _line"),
         Grain.ALL: ("'all'", "_line"),
     }[table.partition.grain]
-    place = ", _locator" if text.locator == "_locator" else ""
+    # `random` keeps the engine from asking the condition before the typing, which would type every text twice.
+    good = " AND ".join([*_good_conditions(job), "random() >= 0"])
     return (
         f"SELECT {sql.text(job.account)} AS account, {columns}, {sql.text(job.delivery.id)} AS _delivery,"
         f" _line, {text.locator} AS _locator, {partition} AS _partition"
-        f" FROM (SELECT {sql.names([*told, '_line'])}{place} FROM ({_judged_sql(job)})"
-        f" WHERE _why IS NULL AND _ignored IS NULL ORDER BY {order})"
+        f" FROM (SELECT {sql.names([*told, '_line'])}{_place(text)}"
+        f" FROM (SELECT *, {good} AS _good FROM ({_typed_sql(job)})) WHERE _good ORDER BY {order})"
     )
 
 
 def bad_sql(job: Judged) -> str:
     """The SELECT of rows that are rejected or ignored: place, why, and the money read in them, as `m_<name>`."""
-    table, text = job.table, job.text
-    place = ", _locator" if text.locator == "_locator" else ""
-    money = "".join(f", {sql.name(one.name)} AS {sql.name('m_' + one.name)}" for one in table.money)
+    money = "".join(f", {sql.name(one.name)} AS {sql.name('m_' + one.name)}" for one in job.table.money)
     return (
-        f"SELECT _line{place}, _why, _ignored{money} FROM ({_judged_sql(job)})"
+        f"SELECT _line{_place(job.text)}, {_why_sql(job)} AS _why, _ignored{money} FROM ({_typed_sql(job)})"
         " WHERE _why IS NOT NULL OR _ignored IS NOT NULL"
     )
 

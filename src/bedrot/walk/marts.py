@@ -1,7 +1,8 @@
 """Marts: SQL files run in the order of what each reads, only where what they read has moved.
 
 A mart's `partition` says how: `aligned` runs it for each changed partition of its one input alone; `by <column>` for
-each value of that column whose files changed; `whole` for everything. Results are files named by their hash.
+each value of that column whose files changed; `whole` for everything. Small months are one
+partition, a year. Results are files named by their hash.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bedrot.marts.bench import Bench, Connect, Desk
 from bedrot.marts.header import Mart, load_marts
 from bedrot.marts.interfaces import INTERFACES, check_fragment, offered, read_fragments
 from bedrot.marts.parts import staging_columns
-from bedrot.marts.plan import Batch, Plan, Unit
+from bedrot.marts.plan import Plan, Unit
 from bedrot.marts.settings import ArtistRule, MartSettings, settings_views
 from bedrot.sources import folder_of
 
@@ -64,7 +65,8 @@ def build_marts(  # noqa: PLR0917  what the run knows, all of it needed
         settings=settings_views(settings),
         absolute=lake.absolute,
     )
-    with Bench(con_factory, plan.settings, max(1, workers)) as bench:
+    # One desk more than hands: while one query is planned or its file made durable, a hand would be idle.
+    with Bench(con_factory, plan.settings, max(1, workers) + 1) as bench:
         for mart in load_marts(offered(fragments)):
             old = previous.tables.get(mart.name) if previous else None
             plan.states[mart.name] = _state(lake, plan, mart, old, bench)
@@ -81,8 +83,8 @@ def _state(lake: Lake, plan: Plan, mart: Mart, old: TableState | None, bench: Be
         units = list(plan.units(mart, lambda query: desk.con.execute(query).fetchall()))
     kept = {(part.partition, part.inputs): part for part in old.parts} if old else {}
     missing = [unit for unit in units if (unit.partition, unit.inputs) not in kept]
-    made = bench.each(plan.batches(mart, missing), lambda desk, batch: _compute(lake, mart, batch, desk))
-    kept |= {(part.partition, part.inputs): part for parts in made for part in parts}
+    made = bench.each(missing, lambda desk, unit: _compute(lake, mart, unit, desk))
+    kept |= {(part.partition, part.inputs): part for part in made if part}
     parts = [kept[unit.partition, unit.inputs] for unit in units if (unit.partition, unit.inputs) in kept]
     return TableState(mart.name, [(column.name, column.type) for column in mart.columns], parts, definition)
 
@@ -108,39 +110,28 @@ def _check(plan: Plan, mart: Mart, desk: Desk) -> None:
         )
 
 
-def _compute(lake: Lake, mart: Mart, batch: Batch, desk: Desk) -> list[Part]:
-    """The published files of a batch; a partition without a row has none."""
+def _compute(lake: Lake, mart: Mart, unit: Unit, desk: Desk) -> Part | None:
+    """The published file of a partition; None where it has no row."""
     try:
-        desk.show(batch.views)
+        desk.show(unit.views)
         # A total order makes the same rows the same bytes, whoever wrote them; so does the input's own order.
-        order = sql.names(mart.key)
-        if not mart.by:
-            rows = mart.sql if mart.as_input else f"SELECT * FROM (\n{mart.sql}\n) ORDER BY {order}"
-            return [part for unit in batch.units for part in _part(lake, mart, unit, rows, desk)]
-        # Sorted once, the rows of a partition lie together: the engine skips the others.
-        first = f"ORDER BY {sql.name(mart.by)}, {order}"
-        desk.con.execute(f"CREATE OR REPLACE TABLE batch AS SELECT * FROM (\n{mart.sql}\n) {first}")
-        return [
-            part
-            for unit in batch.units
-            for part in _part(lake, mart, unit, f"SELECT * FROM batch WHERE {unit.where}", desk)
-        ]
+        rows = mart.sql if mart.order else f"SELECT * FROM (\n{mart.sql}\n) ORDER BY {sql.names(mart.key)}"
+        return _part(lake, mart, unit, rows, desk)
     except duckdb.IOException as broken:
         raise StorageFailed(
             f"The mart {mart.name} could not be read or written: {broken}",
             "See that the disk has room, then run again.",
         ) from broken
     except duckdb.Error as broken:
-        where = batch.units[0].partition
         raise Defect(
-            f"The mart {mart.name} fails near {where}: {broken}", "Report it; nothing was published."
+            f"The mart {mart.name} fails in {unit.partition}: {broken}", "Report it; nothing was published."
         ) from broken
 
 
-def _part(lake: Lake, mart: Mart, unit: Unit, rows: str, desk: Desk) -> list[Part]:
-    """The published file of one partition whose rows, in order, a SELECT gives; nothing where it gives none."""
+def _part(lake: Lake, mart: Mart, unit: Unit, rows: str, desk: Desk) -> Part | None:
+    """The published file of one partition whose rows, in order, a SELECT gives; None where it gives none."""
     tmp = disk.temporary(lake.curated_path(mart.name, unit.partition, "new"))
-    written = f"TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
+    written = f"TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     try:
         copied = desk.con.execute(f"COPY (\n{rows}\n) {written}").fetchall()
     except duckdb.Error:
@@ -149,14 +140,14 @@ def _part(lake: Lake, mart: Mart, unit: Unit, rows: str, desk: Desk) -> list[Par
     count = int(copied[0][0])
     if count == 0:
         disk.remove(tmp)
-        return []
+        return None
     with tmp.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if mart.partition == "whole":
         _one_row_a_key(mart, tmp, desk)
     final = lake.curated_path(mart.name, unit.partition, digest)
     disk.publish(tmp, final)
-    return [Part(unit.partition, lake.relative(final), count, digest, unit.inputs)]
+    return Part(unit.partition, lake.relative(final), count, digest, unit.inputs)
 
 
 def _one_row_a_key(mart: Mart, path: Path, desk: Desk) -> None:

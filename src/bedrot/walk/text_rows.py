@@ -65,36 +65,95 @@ def check_whole(feed: Feed, original: Original, facts: Facts, work: Path) -> Non
 def from_lines(
     con: duckdb.DuckDBPyConnection, reader: Delimited, table: Table, original: Original, work: Path
 ) -> TextRows:
-    """The rows of delimited text, read in bulk: each line one column of a Parquet file in `work`, split by SQL."""
+    """The rows of delimited text, read in bulk and parted into columns of text in a Parquet file in `work`."""
     heading = text_lines.read_heading(original, table, reader.delimiters)
     prepared = text_lines.prepare(original, heading, text_lines.scan(original.path), work)
+    split = _read_split(con, heading, prepared, work) or _split_lines(con, heading, prepared, work)
     extra = dict(reader.extra(original)) if reader.extra else {}
-    flat = work / "lines.parquet"
-    newline = {"\r": "\\r", "\n": "\\n"}[prepared.newline]
-    con.execute(
-        f"COPY (FROM read_csv({sql.text(prepared.path.as_posix())}, delim = chr(1), header = false, quote = '',"
-        f" escape = '', comment = '', auto_detect = false, new_line = {sql.text(newline)},"
-        f" columns = {{'l': 'VARCHAR'}}, strict_mode = false, nullstr = [chr(2)], max_line_size = {4 << 20}))"
-        f" TO {sql.text(flat.as_posix())} (COMPRESSION lz4)"
-    )
-    split = _split(con, heading, prepared, flat, work / "split.parquet")
     columns = {name: sql.name(f"c{place}") for name, place in heading.places.items()}
     repeated = " AND ".join(f"trim(c{place}) = {sql.text(title)}" for place, title in enumerate(heading.titles))
     told = {name: sql.literal(value) for name, value in extra.items() if name not in heading.places}
     return TextRows(
-        relation=split,
+        relation=split.relation,
         raw={name: _unescaped(column, prepared) for name, column in columns.items()} | told,
         locator="'line ' || _line",
-        text=_unescaped(f"replace(l, {sql.text(text_lines.UNIT)}, chr(9))", prepared) if prepared.numbered else "l",
-        texts=f"(SELECT l, {_number(prepared)} AS _line FROM {_lines(flat, prepared)})",
+        text=split.text,
+        texts=split.texts,
         records=prepared.records,
-        fault=(
-            f"CASE WHEN n <> {len(heading.titles)} THEN 'the line has ' || n"
-            f" || ' fields where the heading has {len(heading.titles)}' END"
-        ),
+        fault=split.fault,
         repeated=f"CASE WHEN {repeated} THEN 'heading row repeated' END",
         ignored=Counter({"blank line": len(prepared.blanks)} if prepared.blanks else {}),
         notes=tuple(f"column not known, kept in raw only: {title}" for title in heading.unknown if title),
+    )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """SQL of lines parted into columns `c0`, `c1`, … with `_line`, of their faults and texts, and where these are."""
+
+    relation: str
+    fault: str
+    text: str
+    texts: str
+
+
+def _read_split(
+    con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, work: Path
+) -> _Split | None:
+    """The lines parted while they are read, which is fastest; None where they are not all as long as the heading.
+
+    Written out, because most columns hold few distinct texts: read back, each is typed once for many rows.
+    """
+    import duckdb  # noqa: PLC0415  checking a file at the door needs this module, not the engine
+
+    if prepared.numbered:
+        return None
+    count = len(heading.titles)
+    target = sql.text((work / "split.parquet").as_posix())
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(count))
+    try:
+        con.execute(
+            f"COPY (FROM {_read_csv(prepared, prepared.delimiter, columns)})"
+            f" TO {target} (FORMAT parquet, COMPRESSION lz4)"
+        )
+    except duckdb.InvalidInputException:
+        return None
+    relation = (
+        f"(SELECT * EXCLUDE (file_row_number), file_row_number + 2 AS _line"
+        f" FROM read_parquet({target}, file_row_number = true))"
+    )
+    text = f" || {sql.text(prepared.delimiter)} || ".join(f"c{place}" for place in range(count))
+    return _Split(relation, "CAST(NULL AS VARCHAR)", text, relation)
+
+
+def _split_lines(
+    con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, work: Path
+) -> _Split:
+    """The lines parted by SQL, where a line with too few or too many fields is a row with a fault."""
+    flat, target, count = work / "lines.parquet", work / "split.parquet", len(heading.titles)
+    one_column = _read_csv(prepared, chr(1), "'l': 'VARCHAR'", skip=0)
+    con.execute(f"COPY (FROM {one_column}) TO {sql.text(flat.as_posix())} (FORMAT parquet, COMPRESSION lz4)")
+    first = 2 if prepared.numbered else 1
+    columns = ", ".join(f"p[{place + first}] AS c{place}" for place in range(count))
+    con.execute(
+        f"COPY (SELECT {columns}, {_number(prepared)} AS _line, len(p) - {first - 1} AS n"
+        f" FROM {_lines(flat, prepared)}) TO {sql.text(target.as_posix())} (FORMAT parquet, COMPRESSION lz4)"
+    )
+    return _Split(
+        relation=f"read_parquet({sql.text(target.as_posix())})",
+        fault=f"CASE WHEN n <> {count} THEN 'the line has ' || n || ' fields where the heading has {count}' END",
+        text=_unescaped(f"replace(l, {sql.text(text_lines.UNIT)}, chr(9))", prepared) if prepared.numbered else "l",
+        texts=f"(SELECT l, {_number(prepared)} AS _line FROM {_lines(flat, prepared)})",
+    )
+
+
+def _read_csv(prepared: text_lines.Lines, delimiter: str, columns: str, *, skip: int = 1) -> str:
+    """SQL that reads all lines behind the first `skip` as they stand, of the one kind of line end that they have."""
+    newline = {"\r": "\\r", "\n": "\\n"}[prepared.newline]
+    return (
+        f"read_csv({sql.text(prepared.path.as_posix())}, delim = {sql.text(delimiter)}, header = false, skip = {skip},"
+        f" quote = '', escape = '', comment = '', auto_detect = false, new_line = {sql.text(newline)},"
+        f" columns = {{{columns}}}, nullstr = [chr(2)], max_line_size = {4 << 20}, strict_mode = {skip > 0})"
     )
 
 
@@ -109,22 +168,6 @@ def _lines(flat: Path, prepared: text_lines.Lines) -> str:
 def _number(prepared: text_lines.Lines) -> str:
     """SQL of a line's number in the original."""
     return "CAST(p[1] AS BIGINT)" if prepared.numbered else "r + 1"
-
-
-def _split(
-    con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, flat: Path, target: Path
-) -> str:
-    """SQL of a Parquet file with one column of text a heading, the line's number, and how many fields it has.
-
-    Written out, because most columns hold few distinct texts: read back, each is typed once for many rows.
-    """
-    first = 2 if prepared.numbered else 1
-    columns = ", ".join(f"p[{place + first}] AS c{place}" for place in range(len(heading.titles)))
-    con.execute(
-        f"COPY (SELECT {columns}, {_number(prepared)} AS _line, len(p) - {first - 1} AS n"
-        f" FROM {_lines(flat, prepared)}) TO {sql.text(target.as_posix())} (COMPRESSION lz4)"
-    )
-    return f"read_parquet({sql.text(target.as_posix())})"
 
 
 def _unescaped(text: str, prepared: text_lines.Lines) -> str:
