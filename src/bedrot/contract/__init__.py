@@ -1,6 +1,7 @@
 """The contract of a source: Field, Table, Feed, Source, and a file as it was given."""
 
 from bedrot.contract.original import Member, Original
+from bedrot.contract.typing_sql import unlike
 from bedrot.contract.values import (
     ISRC,
     Basis,
@@ -47,4 +48,5 @@ __all__ = [
     "Stamp",
     "Table",
     "heading_key",
+    "unlike",
 ]

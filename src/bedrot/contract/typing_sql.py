@@ -46,6 +46,14 @@ _EXPONENT = "[+-]?[0-9]{1,18}([.][0-9]{0,18})?[eE][+-]?[0-9]{1,2}"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MONTH = "[0-9]{4}-[0-9]{2}"
 _INSTANT = _DATE + "[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
+_PATTERNS = {
+    Kind.INTEGER: _INTEGER,
+    Kind.DECIMAL: _DECIMAL,
+    Kind.MONEY: _DECIMAL,
+    Kind.DATE: _DATE,
+    Kind.MONTH: _MONTH,
+    Kind.INSTANT: _INSTANT,
+}
 
 _EXPECTED = {
     Kind.INTEGER: "a whole number such as 120",
@@ -81,39 +89,35 @@ def cleaned(field: Field, raw: str) -> str:
 
 
 def typed(field: Field, text: str) -> str:
-    """SQL of the field's value from SQL of its cleaned text; NULL where the text does not fit the kind.
+    """SQL of the field's value from SQL of its cleaned text, blanks around it cut off; NULL where it does not fit.
 
-    Blanks around a text are cut off only where it does not fit with them: trimming every text costs more than typing.
+    What does not fit is extracted as '', which no cast takes. Extracting is asked once for each distinct text of a
+    column, a full match once for each row.
     """
     if field.kind is Kind.TEXT:
         return text
-    return f"coalesce({_typed(field, text)}, {_typed(field, f'trim({text})')})"
-
-
-def _typed(field: Field, text: str) -> str:
-    """SQL of the value of a text that fits the kind as it stands."""
-    if field.kind in (Kind.DECIMAL, Kind.MONEY):
-        return _typed_decimal(text)
     if field.kind is Kind.BOOLEAN:
-        return f"CASE lower({text}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END"
-    pattern, value = {
-        Kind.INTEGER: (_INTEGER, text),
-        Kind.DATE: (_DATE, text),
-        Kind.MONTH: (_MONTH, f"{text} || '-01'"),
-        Kind.INSTANT: (_INSTANT, text),
-    }[field.kind]
-    return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN TRY_CAST({value} AS {type_of(field)}) END"
+        return f"CASE lower(trim({text})) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END"
+    fitting = f"regexp_extract({text}, '^ *({_PATTERNS[field.kind]}) *$', 1)"
+    if field.kind is Kind.MONTH:
+        fitting = f"{fitting} || '-01'"
+    value = f"TRY_CAST({fitting} AS {type_of(field)})"
+    return _or_exponent(value, text) if field.kind in (Kind.DECIMAL, Kind.MONEY) else value
 
 
-def _typed_decimal(text: str) -> str:
-    """SQL of an exact decimal: plain digits, or an exponent form whose value has at most 18 decimals."""
+def _or_exponent(value: str, text: str) -> str:
+    """SQL of a decimal, or of one in exponent form that has at most 18 decimals, so that no cast rounds it."""
+    fitting = f"regexp_extract({text}, '^ *({_EXPONENT}) *$', 1)"
     decimals = f"length(regexp_extract({text}, '[.]([0-9]*)', 1))"
-    power = f"TRY_CAST(regexp_extract({text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER)"
+    power = f"TRY_CAST(regexp_extract({text}, '[eE]([+-]?[0-9]+) *$', 1) AS INTEGER)"
     return (
-        f"CASE WHEN regexp_full_match({text}, '{_DECIMAL}') THEN TRY_CAST({text} AS {DECIMAL_TYPE})"
-        f" WHEN regexp_full_match({text}, '{_EXPONENT}') AND {decimals} - {power} <= {SCALE}"
-        f" THEN TRY_CAST({text} AS {DECIMAL_TYPE}) END"
+        f"coalesce({value}, CASE WHEN {decimals} - {power} <= {SCALE} THEN TRY_CAST({fitting} AS {DECIMAL_TYPE}) END)"
     )
+
+
+def unlike(column: str, pattern: str) -> str:
+    """SQL: the column has a text, which does not match the pattern; asked once for each distinct text."""
+    return f"regexp_extract({column}, '^({pattern})$') = ''"
 
 
 def decimals(text: str) -> str:

@@ -21,6 +21,7 @@ from bedrot.contract import (
     Stamp,
     Table,
     heading_key,
+    unlike,
 )
 
 _DELIMITERS = "\t,;"
@@ -95,12 +96,12 @@ CATALOGUE = Table(
         ),
         Check(
             says="The ISRC is not two letters, three letters or digits, and seven digits.",
-            breaks=f"NOT regexp_full_match(isrc, '{ISRC.pattern}')",
+            breaks=unlike("isrc", ISRC.pattern),
             reason="ISO 3901; a mistyped one would enrich another recording or none.",
         ),
         Check(
             says="The UPC is not a number of 12 to 14 digits: in the spreadsheet, format its column as text.",
-            breaks="NOT regexp_full_match(upc, '[0-9]{12,14}')",
+            breaks=unlike("upc", "[0-9]{12,14}"),
             reason="Spreadsheets write 1.99E+11 for a long number and drop leading zeros.",
         ),
     ),

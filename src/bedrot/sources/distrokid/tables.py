@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bedrot.contract import ISRC, Basis, Check, Field, Grain, Kind, Merge, Partition, Table
+from bedrot.contract import ISRC, Basis, Check, Field, Grain, Kind, Merge, Partition, Table, unlike
 
 _LINES = (
     "account",
@@ -21,12 +21,12 @@ _LINES = (
 
 _ISRC_SHAPE = Check(
     says="The ISRC is not two letters, three letters or digits, and seven digits.",
-    breaks=f"NOT regexp_full_match(isrc, '{ISRC.pattern}')",
+    breaks=unlike("isrc", ISRC.pattern),
     reason="Each of the 8,635 lines of one real export has this shape; another one is a damaged or shifted column.",
 )
 _UPC_SHAPE = Check(
     says="The UPC is not a number of 12 to 14 digits.",
-    breaks="NOT regexp_full_match(upc, '[0-9]{12,14}')",
+    breaks=unlike("upc", "[0-9]{12,14}"),
     reason="A shorter one has lost its leading zeros, and 1.99E+11 was written by a spreadsheet.",
 )
 _SHARE_RANGE = Check(

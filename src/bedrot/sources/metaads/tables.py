@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bedrot.contract import Basis, Check, Field, Grain, Kind, Merge, Partition, Table
+from bedrot.contract import Basis, Check, Field, Grain, Kind, Merge, Partition, Table, unlike
 
 SETTLED_DAYS = 28
 """Days after which Meta books no more conversions back on a day (the look-back that connectors re-read)."""
@@ -36,7 +36,7 @@ def _entity_table(noun: str, fields: tuple[Field, ...], id_name: str) -> Table:
         checks=(
             Check(
                 f"the id of a {noun} is a row of digits",
-                f"NOT regexp_full_match({id_name}, '[0-9]+')",
+                unlike(id_name, "[0-9]+"),
                 "Ids have 15 to 18 digits; a program that took them for numbers damages them.",
             ),
         ),
@@ -178,7 +178,7 @@ _CHECKS = (
     Check("a daily row starts and ends on one day", "span = 'daily' AND date_start <> date_stop", "Asked by day."),
     Check(
         "an id is a row of digits",
-        "named_by = 'id' AND level <> 'account' AND NOT regexp_full_match(entity, '[0-9]+')",
+        f"named_by = 'id' AND level <> 'account' AND {unlike('entity', '[0-9]+')}",
         "Ids have 15 to 18 digits; a program that took them for numbers damages them.",
     ),
 )
