@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedrot.contract import Field, Grain, Kind, Merge, Original, Partition, Table
+from bedrot import sql
+from bedrot.contract import Delimited, Field, Grain, Kind, Merge, Original, Partition, Table
 from bedrot.errors import Refused
-from bedrot.walk.lines import LINE_BYTES, prepare, read_heading, refuse_bad_ends, scan
+from bedrot.walk.lines import LINE_BYTES, as_it_stands, read_heading, refuse_bad_ends, scan
+from bedrot.walk.text_rows import from_lines
 
 FIELDS = (
     Field("day", Kind.DATE, "The day.", aka=("Day",), required=True),
@@ -32,7 +34,7 @@ def file(folder: Path, data: bytes) -> Original:
 def test_a_scan_sees_the_same_in_each_encoding(tmp_path: Path, end: str, encoding: str) -> None:
     text = end.join(["Day\tTitle\tPaid", '2025-01-01\t"Café"\t1.00', "2025-01-02\tÜ\t2.00", ""])
     found = scan(file(tmp_path, text.encode(encoding)).path)
-    assert (found.ends, found.quotes, found.blank) == (3, 2, False)
+    assert (found.ends, found.quotes) == (3, 2)
     assert found.last[-1:] == end[-1:].encode()
     assert text == (tmp_path / "given.csv").read_bytes().decode(found.encoding)
 
@@ -83,23 +85,51 @@ def test_a_sheet_of_names_may_lack_its_last_line_end(tmp_path: Path) -> None:
         refuse_bad_ends(given, scan(given.path), read_heading(given, NAMES, ","))
 
 
-CELLS = st.text(st.characters(blacklist_characters='\t\r\n"\x1d\x1e\x1f', blacklist_categories=("Cs",)), max_size=9)
+CELLS = st.text(st.characters(blacklist_characters='\t\r\n"', blacklist_categories=("Cs",)), max_size=9)
+OURS = str.maketrans(dict.fromkeys("\x00\x01\x02\x1d\x1e\x1f", "\ufffd"))
+
+
+ROWS = st.lists(
+    st.one_of(
+        st.lists(CELLS, min_size=3, max_size=3), st.lists(CELLS, min_size=3, max_size=3), st.lists(CELLS, max_size=5)
+    ),
+    max_size=6,
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=5), st.sampled_from(["\r", "\n", "\r\n"]),
-       st.sampled_from(["utf-8", "utf-16", "utf-8-sig"]))  # fmt: skip
-def test_every_record_comes_through_with_its_texts(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], end: str, encoding: str
+@given(
+    rows=ROWS,
+    end=st.sampled_from(["\r", "\n", "\r\n"]),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-8-sig"]),
+    ended=st.booleans(),
+)
+def test_every_record_comes_through_with_its_line_and_texts(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], end: str, encoding: str, *, ended: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("lines")
-    text = end.join(["Day\tTitle\tPaid", *("\t".join(row) for row in rows), ""])
-    given = file(folder, text.encode(encoding))
-    heading = read_heading(given, MONEY, "\t")
-    prepared = prepare(given, heading, scan(given.path), folder)
-    encoded = "utf-8-sig" if not prepared.numbered else "utf-8"
-    with prepared.path.open(encoding=encoded, newline="") as lines:
-        read = lines.read().split(prepared.newline)[1:]
-    first = 1 if prepared.numbered else 0
-    assert [line.split(prepared.delimiter)[first:] for line in read if line] == rows
-    assert prepared.records == len(rows)
+    lines = ["\t".join(row) for row in rows]
+    text = end.join(["Day\tTitle\tPaid", *lines])
+    given = file(folder, (text + end if ended or not (lines and lines[-1]) else text).encode(encoding))
+    with sql.connect(None, threads=1) as con:
+        texts = from_lines(con, Delimited("t"), MONEY, given, folder)
+        cells = ", ".join(texts.raw[name] for name in ("day", "title", "paid"))
+        read = con.execute(f"SELECT _line, {texts.fault}, {cells} FROM {texts.relation} ORDER BY 1").fetchall()
+        whole = con.execute(f"SELECT _line, {texts.text} FROM {texts.texts} ORDER BY 1").fetchall()
+    filled = {number: line.translate(OURS) for number, line in enumerate(lines, start=2) if line}
+    assert whole == sorted(filled.items())
+    assert [(line, list(row)) for line, fault, *row in read if fault is None] == [
+        (number, line.split("\t")) for number, line in filled.items() if line.count("\t") == 2
+    ]
+    assert [line for line, fault, *_ in read if fault] == [n for n, line in filled.items() if line.count("\t") != 2]
+    assert texts.records == len(filled) + texts.ignored.total() == len(rows)
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+def test_plain_lines_are_read_where_they_are(tmp_path: Path, end: bytes) -> None:
+    given = file(tmp_path, end.join([b"Day\tTitle\tPaid", b'2025-01-01\t"a\t1.00', b"2025-01-02\tb\t2.00", b""]))
+    lines = as_it_stands(given, read_heading(given, MONEY, "\t"), scan(given.path))
+    assert lines is not None
+    assert (lines.path, lines.newline.encode(), lines.records) == (given.path, end, 2)
+    mixed = file(tmp_path, given.path.read_bytes() + b"2025-01-03\tc\t3.00" + (b"\n" if end == b"\r" else b"\r"))
+    assert as_it_stands(mixed, read_heading(mixed, MONEY, "\t"), scan(mixed.path)) is None

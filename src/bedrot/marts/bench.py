@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
+from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -49,6 +50,7 @@ class Bench:
         self._workers = workers
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._free: SimpleQueue[Desk] = SimpleQueue()
+        self._starting = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -64,10 +66,11 @@ class Bench:
     @contextmanager
     def desk(self) -> Iterator[Desk]:
         """A desk for as long as the block; waits until one is free."""
-        if self._engine is None:
-            self._engine = self._con_factory()
-            for number in range(self._workers):
-                self._free.put(Desk(self._engine, f"desk_{number}", self._settings))
+        with self._starting:
+            if self._engine is None:
+                self._engine = self._con_factory()
+                for number in range(self._workers):
+                    self._free.put(Desk(self._engine, f"desk_{number}", self._settings))
         one = self._free.get()
         try:
             yield one

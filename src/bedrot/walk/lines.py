@@ -26,6 +26,7 @@ LINE_BYTES = 1 << 20
 COLUMNS = 5_000
 _CHUNK = 1 << 20
 _ODD = (b"\x00", b"\x01", b"\x02", b"\x1d", b"\x1e", b"\x1f")
+_OURS = re.compile("[\x00\x01\x02\x1d\x1e\x1f]")
 _NOT_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ENDS = re.compile("\r\n|\r|\n")
@@ -53,7 +54,6 @@ class Bytes:
     pairs: int = 0
     quotes: int = 0
     odd: bool = False
-    blank: bool = False
     utf8: bool = True
     utf16: bool = False
     cp1252: bool = True
@@ -73,9 +73,9 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Lines:
-    """Records as lines of text in a file that DuckDB can read in bulk.
+    """Records as lines of text in a file that DuckDB can read in bulk, all with the same `newline`.
 
-    `numbered`: the first unit of each line is its line number in the original; else lines are those of the original.
+    `numbered`: rewritten, the first unit of each line is its line number in the original; else it is the original.
     `records` counts the physical records below the heading, found without the parser that reads them.
     """
 
@@ -104,12 +104,8 @@ def scan(path: Path) -> Bytes:
             found.returns += returns
             found.feeds += feeds
             found.quotes += chunk.count(b'"')
-            joined = before[-1:] + chunk
-            # Searching for two bytes is slow where one of them is frequent: look only for what there can be.
-            found.pairs += joined.count(b"\r\n") if feeds and found.returns else 0
-            found.blank = found.blank or bool(
-                (returns and b"\r\r" in joined) or (feeds and (b"\n\n" in joined or (returns and b"\n\r" in joined)))
-            )
+            if feeds and found.returns:
+                found.pairs += chunk.count(b"\r\n") + (before[-1:] + chunk[:1] == b"\r\n")
             found.odd = found.odd or any(byte in chunk for byte in _ODD)
             found.utf8 = found.utf8 and _is_utf8(decoder, chunk)
             found.cp1252 = found.cp1252 and (chunk.isascii() or not any(byte in chunk for byte in _NOT_CP1252))
@@ -235,17 +231,31 @@ def refuse_bad_ends(original: Original, found: Bytes, heading: Heading) -> None:
     )
 
 
-def prepare(original: Original, heading: Heading, found: Bytes, work: Path) -> Lines:
-    """Records as lines: the file itself where that is safe, else rewritten into `work`, in bounded memory.
+def as_it_stands(original: Original, heading: Heading, found: Bytes) -> Lines | None:
+    """The lines of the file itself; None where line ends are mixed, texts quoted or encoded otherwise, or bytes odd.
+
+    A blank line counts as a record here, which no reader finds: then the file must be rewritten.
+    """
+    alike = [end for end, count in (("\r", found.returns), ("\n", found.feeds), ("\r\n", found.pairs)) if count]
+    if found.pairs == found.returns == found.feeds:
+        alike = alike[-1:]
+    if len(alike) != 1 or found.utf16 or not found.utf8 or found.odd or (found.quotes and _quoting(heading)):
+        return None
+    cut = found.last[-1:] not in (b"\r", b"\n")
+    return Lines(original.path, alike[0], heading.delimiter, numbered=False, records=found.ends - 1 + cut)
+
+
+def _quoting(heading: Heading) -> bool:
+    """Whether quotation marks of the file are a way to write fields, and not data."""
+    return heading.delimiter != "\t" or heading.line.startswith('"')
+
+
+def rewritten(original: Original, heading: Heading, found: Bytes, work: Path) -> Lines:
+    """The records of the file, rewritten into `work` in bounded memory, one a line.
 
     Raises Refused when the quoting of the file is broken.
     """
-    quoting = heading.delimiter != "\t" or heading.line.startswith('"')
-    mixed = found.utf16 or found.pairs or (found.returns and found.feeds) or not found.ends
-    if found.utf8 and not (mixed or found.odd or found.blank or (quoting and found.quotes)):
-        newline = "\r" if found.returns else "\n"
-        cut = found.last[-1:] not in (b"\r", b"\n")
-        return Lines(original.path, newline, heading.delimiter, numbered=False, records=found.ends - 1 + cut)
+    quoting = _quoting(heading)
     target = work / "lines.txt"
     blanks: list[int] = []
     with (
@@ -285,9 +295,12 @@ def _rows(original: Original, text: TextIO, delimiter: str, *, quoting: bool) ->
 
 
 def _escaped(value: str) -> str:
-    """A field's text on one line: line ends inside become control characters that SQL turns back."""
-    if UNIT in value or NEWLINE_INSIDE in value or RETURN_INSIDE in value:
-        value = value.translate({0x1D: " ", 0x1E: " ", 0x1F: " "})
+    """A field's text on one line: line ends inside become control characters that SQL turns back.
+
+    What a file itself has of the control characters used here becomes U+FFFD, the sign for a character that is lost.
+    """
+    if _OURS.search(value):
+        value = _OURS.sub("\ufffd", value)
     return value.replace("\n", NEWLINE_INSIDE).replace("\r", RETURN_INSIDE)
 
 

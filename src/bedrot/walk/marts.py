@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -67,10 +68,18 @@ def build_marts(  # noqa: PLR0917  what the run knows, all of it needed
     )
     # One desk more than hands: while one query is planned or its file made durable, a hand would be idle.
     with Bench(con_factory, plan.settings, max(1, workers) + 1) as bench:
-        for mart in load_marts(offered(fragments)):
-            old = previous.tables.get(mart.name) if previous else None
-            plan.states[mart.name] = _state(lake, plan, mart, old, bench)
-    return plan.states
+        marts = load_marts(offered(fragments))
+        made: dict[str, Future[TableState]] = {}
+
+        def make(mart: Mart) -> TableState:
+            plan.states |= {name: made[name].result() for name in mart.inputs if name in made}
+            return _state(lake, plan, mart, previous.tables.get(mart.name) if previous else None, bench)
+
+        # Each waits for those that it reads, which stand before it; a desk is held only while a query runs.
+        with ThreadPoolExecutor(max(1, len(marts))) as pool:
+            for mart in marts:
+                made[mart.name] = pool.submit(make, mart)
+        return {name: one.result() for name, one in made.items()}
 
 
 def _state(lake: Lake, plan: Plan, mart: Mart, old: TableState | None, bench: Bench) -> TableState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,8 @@ def check_whole(feed: Feed, original: Original, facts: Facts, work: Path) -> Non
         heading = text_lines.read_heading(original, feed.table(feed.read.table), feed.read.delimiters)
         found = text_lines.scan(original.path)
         text_lines.refuse_bad_ends(original, found, heading)
-        text_lines.prepare(original, heading, found, work)
+        if text_lines.as_it_stands(original, heading, found) is None:
+            text_lines.rewritten(original, heading, found, work)
         return
     counts = Counter(row.table for row in read_rows(feed, original, facts))
     census = feed.census(original) if feed.census else counts
@@ -67,8 +68,12 @@ def from_lines(
 ) -> TextRows:
     """The rows of delimited text, read in bulk and parted into columns of text in a Parquet file in `work`."""
     heading = text_lines.read_heading(original, table, reader.delimiters)
-    prepared = text_lines.prepare(original, heading, text_lines.scan(original.path), work)
-    split = _read_split(con, heading, prepared, work) or _split_lines(con, heading, prepared, work)
+    found = text_lines.scan(original.path)
+    prepared = text_lines.as_it_stands(original, heading, found)
+    split = _read_split(con, heading, prepared, work) if prepared else None
+    if prepared is None or split is None:
+        prepared = text_lines.rewritten(original, heading, found, work)
+        split = _split_lines(con, heading, prepared, work)
     extra = dict(reader.extra(original)) if reader.extra else {}
     columns = {name: sql.name(f"c{place}") for name, place in heading.places.items()}
     repeated = " AND ".join(f"trim(c{place}) = {sql.text(title)}" for place, title in enumerate(heading.titles))
@@ -100,23 +105,21 @@ class _Split:
 def _read_split(
     con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, work: Path
 ) -> _Split | None:
-    """The lines parted while they are read, which is fastest; None where they are not all as long as the heading.
+    """The lines parted while they are read, which is fastest; None where a line is blank or not as long as the heading.
 
     Written out, because most columns hold few distinct texts: read back, each is typed once for many rows.
     """
     import duckdb  # noqa: PLC0415  checking a file at the door needs this module, not the engine
 
-    if prepared.numbered:
-        return None
     count = len(heading.titles)
     target = sql.text((work / "split.parquet").as_posix())
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(count))
+    read = _read_csv(prepared, f"columns = {{{columns}}}, skip = 1, strict_mode = true")
     try:
-        con.execute(
-            f"COPY (FROM {_read_csv(prepared, prepared.delimiter, columns)})"
-            f" TO {target} (FORMAT parquet, COMPRESSION lz4)"
-        )
+        copied = con.execute(f"COPY (FROM {read}) TO {target} (FORMAT parquet, COMPRESSION lz4)").fetchall()
     except duckdb.InvalidInputException:
+        return None
+    if copied[0][0] != prepared.records:
         return None
     relation = (
         f"(SELECT * EXCLUDE (file_row_number), file_row_number + 2 AS _line"
@@ -129,45 +132,34 @@ def _read_split(
 def _split_lines(
     con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, work: Path
 ) -> _Split:
-    """The lines parted by SQL, where a line with too few or too many fields is a row with a fault."""
-    flat, target, count = work / "lines.parquet", work / "split.parquet", len(heading.titles)
-    one_column = _read_csv(prepared, chr(1), "'l': 'VARCHAR'", skip=0)
-    con.execute(f"COPY (FROM {one_column}) TO {sql.text(flat.as_posix())} (FORMAT parquet, COMPRESSION lz4)")
-    first = 2 if prepared.numbered else 1
-    columns = ", ".join(f"p[{place + first}] AS c{place}" for place in range(count))
+    """Rewritten lines parted by SQL, where a line with too few or too many fields is a row with a fault."""
+    flat, target = (sql.text((work / name).as_posix()) for name in ("lines.parquet", "split.parquet"))
+    count, unit = len(heading.titles), sql.text(text_lines.UNIT)
+    read = _read_csv(replace(prepared, delimiter="\x01"), "columns = {'l': 'VARCHAR'}, strict_mode = false")
+    con.execute(f"COPY (FROM {read}) TO {flat} (FORMAT parquet, COMPRESSION lz4)")
+    columns = ", ".join(f"p[{place + 2}] AS c{place}" for place in range(count))
     con.execute(
-        f"COPY (SELECT {columns}, {_number(prepared)} AS _line, len(p) - {first - 1} AS n"
-        f" FROM {_lines(flat, prepared)}) TO {sql.text(target.as_posix())} (FORMAT parquet, COMPRESSION lz4)"
+        f"COPY (SELECT {columns}, CAST(p[1] AS BIGINT) AS _line, len(p) - 1 AS n, l"
+        f" FROM (SELECT l, string_split(l, {unit}) AS p FROM read_parquet({flat}, file_row_number = true)"
+        f" WHERE file_row_number > 0)) TO {target} (FORMAT parquet, COMPRESSION lz4)"
     )
+    relation = f"read_parquet({target})"
     return _Split(
-        relation=f"read_parquet({sql.text(target.as_posix())})",
+        relation=relation,
         fault=f"CASE WHEN n <> {count} THEN 'the line has ' || n || ' fields where the heading has {count}' END",
-        text=_unescaped(f"replace(l, {sql.text(text_lines.UNIT)}, chr(9))", prepared) if prepared.numbered else "l",
-        texts=f"(SELECT l, {_number(prepared)} AS _line FROM {_lines(flat, prepared)})",
+        text=_unescaped(f"replace(substr(l, instr(l, {unit}) + 1), {unit}, chr(9))", prepared),
+        texts=relation,
     )
 
 
-def _read_csv(prepared: text_lines.Lines, delimiter: str, columns: str, *, skip: int = 1) -> str:
-    """SQL that reads all lines behind the first `skip` as they stand, of the one kind of line end that they have."""
-    newline = {"\r": "\\r", "\n": "\\n"}[prepared.newline]
+def _read_csv(prepared: text_lines.Lines, more: str) -> str:
+    """SQL that reads lines as they stand: no quoting, no comment, nothing null."""
+    newline = sql.text(prepared.newline.replace("\r", "\\r").replace("\n", "\\n"))
     return (
-        f"read_csv({sql.text(prepared.path.as_posix())}, delim = {sql.text(delimiter)}, header = false, skip = {skip},"
-        f" quote = '', escape = '', comment = '', auto_detect = false, new_line = {sql.text(newline)},"
-        f" columns = {{{columns}}}, nullstr = [chr(2)], max_line_size = {4 << 20}, strict_mode = {skip > 0})"
+        f"read_csv({sql.text(prepared.path.as_posix())}, delim = {sql.text(prepared.delimiter)}, header = false,"
+        f" quote = '', escape = '', comment = '', auto_detect = false, new_line = {newline}, nullstr = [chr(2)],"
+        f" max_line_size = {4 << 20}, {more})"
     )
-
-
-def _lines(flat: Path, prepared: text_lines.Lines) -> str:
-    """SQL of the lines below the heading: the line, its parts, its place."""
-    return (
-        f"(SELECT l, string_split(l, {sql.text(prepared.delimiter)}) AS p, file_row_number AS r"
-        f" FROM read_parquet({sql.text(flat.as_posix())}, file_row_number = true) WHERE file_row_number > 0)"
-    )
-
-
-def _number(prepared: text_lines.Lines) -> str:
-    """SQL of a line's number in the original."""
-    return "CAST(p[1] AS BIGINT)" if prepared.numbered else "r + 1"
 
 
 def _unescaped(text: str, prepared: text_lines.Lines) -> str:
