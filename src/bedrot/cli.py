@@ -11,6 +11,7 @@ from rich.markup import escape
 import bedrot
 from bedrot.commands import ask, decide, demo, prove, walk
 from bedrot.commands.common import err, out, say_error
+from bedrot.commands.stop import Stoppable
 from bedrot.errors import BedrotError
 
 app = typer.Typer(
@@ -36,13 +37,11 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> None:
     """Run the command; errors become a sentence and an exit code, never a traceback."""
     try:
-        app()
+        with Stoppable():
+            app()
     except BedrotError as wrong:
         say_error(wrong)
         sys.exit(wrong.exit_code)
-    except KeyboardInterrupt:
-        err.print("Stopped. What was acknowledged is safe; run the same command again to go on.")
-        sys.exit(2)
     except Exception as defect:  # noqa: BLE001  the one broad except of the package: no user ever sees a traceback
         err.print(f"This is a mistake of the program, not yours: {escape(f'{type(defect).__name__}: {defect}')}")
         err.print("Nothing was published. Please report it with the command that you gave.")

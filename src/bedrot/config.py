@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from msgspec import Meta, Struct, ValidationError, convert
 
 from bedrot.errors import Misconfigured
 
+_PERIOD = r"^[0-9]{4}(-[0-9]{2})?\Z"
+_WORDS = {
+    f"`str` matching regex {_PERIOD!r}": 'a month as "2025-03", or a year as "2025"',
+    "`int`": "a whole number",
+    "`decimal`": "a number with a point",
+    "`str`": "text in quotation marks",
+    "`bool`": "true or false",
+    "`array`": "a list",
+    "`object`": "a table of settings",
+    "Invalid decimal string": "Expected an amount in digits",
+}
+"""What the checker of types says, in words for a person."""
 
-class _Part(BaseModel):
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the settings: unknown keys are refused, so that a misspelling is seen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-class AccountRule(_Part):
+class AccountRule(_Part, frozen=True):
     """An account at a source, and the artist it belongs to (none: the label as a whole)."""
 
     source: str
@@ -27,36 +40,40 @@ class AccountRule(_Part):
     artist: str | None = None
 
 
-class ArtistRule(_Part):
+class ArtistRule(_Part, frozen=True):
     """An artist, and how services spell the name."""
 
     name: str
     spellings: tuple[str, ...] = ()
 
 
-class Control(_Part):
+class Control(_Part, frozen=True, kw_only=True):
     """A total that the service's own page shows: compared with ours by `bedrot status`."""
 
     source: str
     account: str = "main"
-    period: str = Field(pattern=r"^\d{4}(-\d{2})?$")
+    period: Annotated[str, Meta(pattern=_PERIOD)]
     amount: Decimal
     currency: str = "USD"
 
+    def __post_init__(self) -> None:
+        if not self.amount.is_finite():
+            raise ValueError("Expected an amount in digits")
 
-class Run(_Part):
+
+class Run(_Part, frozen=True):
     """How the walk works."""
 
-    workers: int = Field(default=2, ge=1, le=256)
+    workers: Annotated[int, Meta(ge=1, le=256)] = 2
 
 
-class Archive(_Part):
+class Archive(_Part, frozen=True):
     """How many of the newest snapshots stay at hand before their files move to the archive."""
 
-    snapshots: int = Field(default=20, ge=1)
+    snapshots: Annotated[int, Meta(ge=1)] = 20
 
 
-class Settings(_Part):
+class Settings(_Part, frozen=True):
     """Everything that a person may set."""
 
     sources: tuple[str, ...] = ()
@@ -92,13 +109,22 @@ def read_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
         raise Misconfigured(f"The settings cannot be read: {broken}.", "Correct that line.", file=str(path)) from broken
     try:
-        return Settings.model_validate(told)
+        return convert(told, Settings)
     except ValidationError as wrong:
-        first = wrong.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Misconfigured(
-            f"The setting '{where}' is wrong: {first['msg']}.", "Correct it.", file=str(path)
-        ) from wrong
+        where, what = _told(str(wrong))
+        raise Misconfigured(f"The setting '{where}' is wrong: {what}.", "Correct it.", file=str(path)) from wrong
+
+
+def _told(said: str) -> tuple[str, str]:
+    """The key that is wrong, with the tables that it stands in, and what is wrong with it."""
+    what, _, place = said.partition(" - at `$.")
+    where = [place.removesuffix("`")] if place else []
+    if key := re.fullmatch(r"Object (contains unknown|missing required) field `(.+)`", what):
+        missing = key[1].startswith("missing")
+        return ".".join([*where, key[2]]), "It is missing" if missing else "There is no setting of that name"
+    for word, plain in _WORDS.items():
+        what = what.replace(word, plain)
+    return "".join(where), what
 
 
 def lake_of_environment() -> Path | None:

@@ -51,6 +51,14 @@ def shared(spill: Path) -> duckdb.DuckDBPyConnection:
         return _latest[spill].cursor()
 
 
+def any_engine() -> duckdb.DuckDBPyConnection:
+    """A connection for questions about SQL texts: to an engine that runs already, or to one of its own."""
+    with _lock:
+        for engine in _latest.values():
+            return engine.cursor()
+    return connect(None)
+
+
 def name(identifier: str) -> str:
     """An identifier, quoted."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -57,7 +57,7 @@ def _whole_parquet(path: Path) -> bool:
 def lost(lake: Path, said: str, files: tuple[Path, ...]) -> list[str]:
     """Files that a command's output says were accepted, and that raw does not hold with all that belongs to them."""
     found = []
-    manifests = [json.loads(path.read_text())["value"] for path in (lake / "raw/deliveries").glob("[!.]*.json")]
+    manifests = [json.loads(path.read_text())["value"] for path in _manifests(lake)]
     by_name = {path.name: path for path in files}
     for line in said.splitlines():
         if not line.startswith("accepted"):
@@ -75,7 +75,7 @@ def lost(lake: Path, said: str, files: tuple[Path, ...]) -> list[str]:
 def without_object(lake: Path) -> list[str]:
     """Manifests that name bytes which raw does not hold."""
     found = []
-    for path in (lake / "raw/deliveries").glob("[!.]*.json"):
+    for path in _manifests(lake):
         digest = json.loads(path.read_text())["value"]["object"]
         if not (lake / "raw/objects" / digest[:2] / digest).is_file():
             found.append(f"{path.name} names an object that is not there")
@@ -96,9 +96,13 @@ def record(lake: Path) -> dict[str, Any] | None:
     return told
 
 
-def rows(lake: Path) -> Rows:
-    """What a reader sees now of every table; AssertionError where a file is missing or not what the record says."""
-    told = record(lake)
+def rows(lake: Path, number: int | None = None) -> Rows:
+    """What a reader sees of every table, now or of an older snapshot that is at hand.
+
+    AssertionError where a file is missing or not what the record says.
+    """
+    older = lake / f"curated/_snapshots/{number:06d}.json" if number else None
+    told = json.loads(older.read_text())["value"] if older else record(lake)
     if told is None:
         return {}
     con = duckdb.connect(config={"threads": 1})
@@ -144,6 +148,21 @@ def facts(lake: Path) -> dict[str, list[Any]]:
     return {"deliveries": deliveries, "turned away": turned, "decided": decided, "objects": objects}
 
 
+def _manifests(lake: Path) -> list[Path]:
+    """The manifests that are whole; `torn` tells of the others."""
+    return [path for path in (lake / "raw/deliveries").glob("[!.]*.json") if _sealed(path)]
+
+
+def landed(lake: Path) -> list[str]:
+    """Copies in landing of bytes that were taken."""
+    taken = {path.name for path in (lake / "raw/objects").rglob("*") if _HEX.fullmatch(path.name)}
+    return [
+        f"{path.relative_to(lake).as_posix()} is still in landing"
+        for path in sorted((lake / "landing").rglob("*"))
+        if path.is_file() and not path.name.startswith(".tmp-") and sha256(path) in taken
+    ]
+
+
 def leftovers(lake: Path) -> list[str]:
     """What dead processes left behind and a run should have swept."""
     found = [path for path in lake.rglob(".tmp-*") if path.is_file()]
@@ -161,23 +180,29 @@ def unsynced(calls: Sequence[tuple[int, str, str]]) -> list[str]:
     """Names given to files whose bytes, and folders' entries that, were not synced: found in the log of all calls.
 
     A file must be synced behind its last write and before it gets its name, and its folder (and the parent of a new
-    folder) must be synced behind that.
+    folder) must be synced behind that. A name given to a file that has one already needs the same of the first.
     """
     found = []
     zones = ("/raw/", "/staging/", "/curated/", "/landing/")
-    for at, (_, call, path) in enumerate(calls):
+    for at, (_, call, told) in enumerate(calls):
+        path, _, old = told.partition("\t")
         if not path.startswith(zones):
             continue
         folder = path.rpartition("/")[0]
-        if call in {"link", "rename"} and not _bytes_synced(calls, at, folder):
+        if call in {"link", "rename"} and not _bytes_synced(calls[:at], old):
             found.append(f"{path} got its name before its bytes were synced")
         if call in {"link", "rename", "mkdir"} and ("fsync", folder) not in {one[1:] for one in calls[at + 1 :]}:
             found.append(f"{path}: its folder was not synced behind it")
     return found
 
 
-def _bytes_synced(calls: Sequence[tuple[int, str, str]], at: int, folder: str) -> bool:
-    """Whether the temporary file that got a name at a place of the log had been synced since it was written."""
-    touched = [one for one in calls[:at] if one[2].startswith(f"{folder}/.tmp-")]
-    mine = [call for _, call, path in touched if path == touched[-1][2]]
-    return "fsync" in mine and "write" not in mine[mine.index("fsync") :]
+def _bytes_synced(calls: Sequence[tuple[int, str, str]], path: str) -> bool:
+    """Whether the file that has a name at the end of some calls was synced since it was written."""
+    mine: list[str] = []
+    for _, call, told in reversed(calls):
+        new, _, old = told.partition("\t")
+        if new == path:
+            mine.append(call)
+            if call in {"link", "rename"}:
+                path = old  # before, it went by that name
+    return "fsync" in mine and "write" not in mine[: mine.index("fsync")]

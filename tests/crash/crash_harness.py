@@ -20,11 +20,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import crash_check
+import pytest
 
 import bedrot
 
 HERE = Path(__file__).parent
 VARIANTS = HERE / "variants"
+UNPLANTED = 99
+"""How nursery.py ends a process whose wrong variant could not be planted."""
 SAMPLES = Path(bedrot.__file__).parent / "sources"
 ALLOWED = 120.0
 """Seconds after which a command that still runs is a failure."""
@@ -154,9 +157,9 @@ class Command:
     err: Path
     log: Path
 
-    def wait(self) -> int | None:
+    def wait(self, allowed: float = ALLOWED) -> int | None:
         """Until it has ended (its exit code, negative for a signal) or is stopped (None); it may take so long."""
-        until = time.monotonic() + ALLOWED
+        until = time.monotonic() + allowed
         while time.monotonic() < until:
             answer = self.nursery.ask(op="wait", pid=self.pid, poll=True)
             if answer["stopped"]:
@@ -165,7 +168,7 @@ class Command:
                 return int(answer["code"])
             time.sleep(0.003)
         self.kill()
-        raise AssertionError(f"still running after {ALLOWED} s: {self.err.read_text()}")
+        raise AssertionError(f"still running after {allowed} s: {self.err.read_text()}")
 
     def go_on(self) -> None:
         """Let a stopped process continue."""
@@ -175,11 +178,13 @@ class Command:
         """End it as the system would."""
         os.kill(self.pid, signal.SIGKILL)
 
-    def end(self) -> Ended:
+    def end(self, allowed: float = ALLOWED) -> Ended:
         """Wait for the end, and tell of it."""
-        code = self.wait()
+        code = self.wait(allowed)
         assert code is not None, "it was stopped, not ended"
         told = Ended(code, _read(self.out), _read(self.err), _calls(self.log))
+        if code == UNPLANTED:
+            pytest.fail(f"the wrong variant could not be planted: {told.err}")
         for path in (self.out, self.err, self.log):
             path.unlink(missing_ok=True)
         return told

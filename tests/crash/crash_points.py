@@ -127,6 +127,7 @@ def converged(story: Story, lake: Path, again: dict[str, Ended], *, told: bool =
             wrong.append(f"{name} again ended with {ended.code}: {ended.out}{ended.err}")
         if name == "import":
             wrong += crash_check.lost(lake, ended.out.replace("repeat  ", "accepted"), story.files)
+            wrong += crash_check.landed(lake)
     if "run" in again:
         wrong += crash_check.leftovers(lake)
         if apart := crash_check.apart(crash_check.rows(lake), story.after):

@@ -3,7 +3,8 @@
    Calls are counted over all threads of the process, from 1. What happens at the Nth is the mode:
    count (nothing), before (killed instead of it), after (killed behind it), torn (half of a write is done, then killed),
    stop (SIGSTOP instead of it, done once continued), errno (it fails with that errno; with sticky all later ones do).
-   A log, where one is named, gets a line "<number> <call> <path>" for every call counted. */
+   A log, where one is named, gets a line "<number> <call> <path>" for every call counted; behind the path of a link or a
+   rename stands, behind a tab, the name that the file had before. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -74,6 +75,16 @@ static void path_at(int folder, const char *path, char *out)
     snprintf(out + n, PATH_MAX - n, "/%s", path);
 }
 
+/* The new path, a tab, and the old one, without the folder where it lies below that. */
+static void both_paths(int a, const char *old, int b, const char *path, char *out)
+{
+    char from[PATH_MAX];
+    path_at(b, path, out);
+    path_at(a, old, from);
+    size_t n = strlen(out);
+    snprintf(out + n, 2 * PATH_MAX - n, "\t%s", below(from) ? from + root_length : from);
+}
+
 static void die(void)
 {
     syscall(SYS_kill, (pid_t)syscall(SYS_getpid), SIGKILL);
@@ -88,7 +99,7 @@ static int judge(const char *call, const char *path)
         return 0;
     long n = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
     if (log_fd >= 0) {
-        char line[PATH_MAX + 64];
+        char line[2 * PATH_MAX + 64];
         int length = snprintf(line, sizeof line, "%ld %s %s\n", n, call, path + root_length);
         syscall(SYS_write, log_fd, line, length);
     }
@@ -125,6 +136,15 @@ static int judge(const char *call, const char *path)
         REAL(name);                                                                                                   \
         char full[PATH_MAX];                                                                                          \
         path_at(folder, path, full);                                                                                  \
+        AROUND(call, full, 0, real values);                                                                           \
+    }
+
+#define ON_PATHS(name, call, arguments, values, a, old, b, path)                                                      \
+    int name arguments                                                                                                \
+    {                                                                                                                 \
+        REAL(name);                                                                                                   \
+        char full[2 * PATH_MAX];                                                                                      \
+        both_paths(a, old, b, path, full);                                                                            \
         AROUND(call, full, 0, real values);                                                                           \
     }
 
@@ -172,13 +192,13 @@ ON_FD(int, ftruncate, "truncate", (int fd, off_t size), (fd, size), 0)
 ON_FD(int, ftruncate64, "truncate", (int fd, off64_t size), (fd, size), 0)
 ON_FD(int, fchmod, "chmod", (int fd, mode_t rights), (fd, rights), 0)
 
-ON_PATH(int, rename, "rename", (const char *old, const char *path), (old, path), AT_FDCWD, path)
-ON_PATH(int, renameat, "rename", (int a, const char *old, int b, const char *path), (a, old, b, path), b, path)
-ON_PATH(int, renameat2, "rename", (int a, const char *old, int b, const char *path, unsigned flags),
-        (a, old, b, path, flags), b, path)
-ON_PATH(int, link, "link", (const char *old, const char *path), (old, path), AT_FDCWD, path)
-ON_PATH(int, linkat, "link", (int a, const char *old, int b, const char *path, int flags), (a, old, b, path, flags), b,
-        path)
+ON_PATHS(rename, "rename", (const char *old, const char *path), (old, path), AT_FDCWD, old, AT_FDCWD, path)
+ON_PATHS(renameat, "rename", (int a, const char *old, int b, const char *path), (a, old, b, path), a, old, b, path)
+ON_PATHS(renameat2, "rename", (int a, const char *old, int b, const char *path, unsigned flags),
+         (a, old, b, path, flags), a, old, b, path)
+ON_PATHS(link, "link", (const char *old, const char *path), (old, path), AT_FDCWD, old, AT_FDCWD, path)
+ON_PATHS(linkat, "link", (int a, const char *old, int b, const char *path, int flags), (a, old, b, path, flags), a, old,
+         b, path)
 ON_PATH(int, unlink, "unlink", (const char *path), (path), AT_FDCWD, path)
 ON_PATH(int, unlinkat, "unlink", (int folder, const char *path, int flags), (folder, path, flags), folder, path)
 ON_PATH(int, rmdir, "unlink", (const char *path), (path), AT_FDCWD, path)

@@ -16,11 +16,14 @@ import pkgutil
 import runpy
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import bedrot
 import bedrot.cli
+
+UNPLANTED = 99
 
 
 def warm() -> None:
@@ -35,6 +38,7 @@ def warm() -> None:
 def child(told: dict[str, Any]) -> None:
     """Be the command: its output to files, its fault armed, its planted variant in place."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream, path in ((1, told["out"]), (2, told["err"])):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(fd, stream)
@@ -60,11 +64,23 @@ def child(told: dict[str, Any]) -> None:
 
 
 def plant(path: Path) -> None:
-    """Run a module of wrong variants: it replaces functions of the program in this process."""
+    """Run a module of wrong variants: it replaces functions of the program in this process.
+
+    A variant that names what the program does not have any more is planted nowhere: the process says so and ends with
+    a code that the harness takes for no answer, so that nobody mistakes it for a variant that was seen.
+    """
     spec = importlib.util.spec_from_file_location("planted", path)
     assert spec is not None
     assert spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    planted = False
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        planted = True
+    finally:
+        if not planted:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(UNPLANTED)
 
 
 def arm(fault: dict[str, Any]) -> None:

@@ -4,77 +4,34 @@ from __future__ import annotations
 
 import random
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
 import crash_check
 import pytest
 from crash_harness import SAMPLES, chances, say
+from in_process import AT, MODES, Fault, Killed, fault_everywhere, give, small_walk
 
-from bedrot.config import Settings
-from bedrot.errors import BedrotError, StorageFailed
-from bedrot.lake.database import Database
+from bedrot.errors import BedrotError
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.zones import Lake
-from bedrot.sources import find_sources
-from bedrot.walk import marts
-from bedrot.walk.accept import Door, Told
-from bedrot.walk.run import Walk
 from bedrot.walk.run import run as walk_run
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lake"))
-from disk_faults import MODES, Fault, Killed, faulty
-
-AT = datetime(2026, 4, 1, tzinfo=UTC)
 GIVEN = ("distrokid/golden/bank_2019.tsv", "distrokid/golden/DistroKid_1748520000000_Paper_Comets.tsv")
-LOAD = marts.load_marts
 PUBLISH_CALLS = 24
 """So many last calls of a run hold its publication and what the ledger notes around it."""
 
 
-@contextmanager
-def fault_everywhere(fault: Fault) -> Iterator[None]:
-    """The fault also counts, and strikes, each statement that changes the ledger."""
-    real = {name: getattr(Database, name) for name in ("_run", "_many")}
-
-    def wrapped(name: str) -> Callable[..., object]:
-        def call(self: Database, *args: object) -> object:
-            try:
-                return fault.call(f"ledger{name}", lambda *told: real[name](self, *told), args)
-            except OSError as refused:
-                raise StorageFailed("The ledger cannot be written.", file=str(self.path)) from refused
-
-        return call
-
-    try:
-        for name in real:
-            setattr(Database, name, wrapped(name))
-        with faulty(fault):
-            yield
-    finally:
-        for name, function in real.items():
-            setattr(Database, name, function)
-
-
 def importing(lake: Lake, given: Path) -> list[str]:
     """`bedrot import`, without its process; the names acknowledged."""
-    with Ledger(lake.ledger_path) as ledger:
-        sources = [one for one in find_sources(()) if one.name == "distrokid"]
-        door = Door(lake, ledger, sources, {}, Told(), AT)
-        return [one.name for one in door.offer(sorted(given.iterdir())) if one.verdict in {"accepted", "repeat"}]
+    with small_walk(lake) as walk:
+        return give(walk, sorted(given.iterdir()))
 
 
 def running(lake: Lake, _given: Path) -> list[str]:
     """`bedrot run`, without its process, for one source and one mart."""
-    with Ledger(lake.ledger_path) as ledger:
-        walk = Walk(lake, ledger, Settings(), workers=1)
-        walk.__dict__["sources"] = [one for one in walk.sources if one.name == "distrokid"]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(marts, "load_marts", lambda told: tuple(one for one in LOAD(told) if one.name == "royalties"))
-            walk_run(walk, AT)
+    with small_walk(lake) as walk:
+        walk_run(walk, AT)
     return []
 
 
@@ -127,7 +84,7 @@ class Bench:
             wrong.append("readers see a state that was never published")
         said += self.work(lake, self.given)
         wrong += crash_check.lost(lake.root, "".join(f"accepted {one}\n" for one in said), self.files)
-        wrong += crash_check.torn(lake.root) + crash_check.without_object(lake.root)
+        wrong += crash_check.torn(lake.root) + crash_check.without_object(lake.root) + crash_check.landed(lake.root)
         if apart := crash_check.apart(crash_check.rows(lake.root), self.new):
             wrong.append(f"not the rows of an undisturbed run: {apart}")
         if crash_check.facts(lake.root) != crash_check.facts(self.after.root):

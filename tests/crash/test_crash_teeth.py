@@ -13,6 +13,7 @@ import crash_check
 import pytest
 from crash_harness import HERE, PUBLISH, Ended, Fault, Story, say
 from crash_points import Point, now
+from crash_signals import hung, unheeded
 
 Calls = list[tuple[int, str, str]]
 
@@ -38,8 +39,8 @@ def struck(story: Story, step: str, variant: str, choose: Callable[[Calls], Faul
 
 
 def torn_write(story: Story, variant: str) -> list[str]:
-    """Killed in the middle of writing an object."""
-    return struck(story, "import", variant, lambda calls: Fault(first(calls, "write", "/raw/objects"), "torn"))[0]
+    """Killed in the middle of writing a manifest: what is in raw has no name before it is whole."""
+    return struck(story, "import", variant, lambda calls: Fault(first(calls, "write", "/raw/"), "torn"))[0]
 
 
 def kill_behind_the_manifest(story: Story, variant: str) -> list[str]:
@@ -61,7 +62,7 @@ def kill_behind_the_pointer(story: Story, variant: str) -> list[str]:
 
 def full_disk(story: Story, variant: str) -> list[str]:
     def choose(calls: Calls) -> Fault:
-        return Fault(first(calls, "open", "/raw/objects"), "errno", errno.ENOSPC)
+        return Fault(first(calls, "open", "/raw/"), "errno", errno.ENOSPC)
 
     return struck(story, "import", variant, choose)[0]
 
@@ -106,8 +107,18 @@ def facts_once(story: Story, variant: str) -> list[str]:
 
 def laws(story: Story, variant: str) -> list[str]:
     """The small lake of laws.py."""
-    place = story.folder / f"laws-{variant or 'none'}"
-    ended = story.nursery.run(place, [str(place)], variant=variant, script=HERE / "laws.py")
+    return said_by("laws.py", story, variant)
+
+
+def restated(story: Story, variant: str) -> list[str]:
+    """The overlapping exports of restated.py."""
+    return said_by("restated.py", story, variant)
+
+
+def said_by(script: str, story: Story, variant: str) -> list[str]:
+    """What a script finds wrong."""
+    place = story.folder / f"{script}-{variant or 'none'}"
+    ended = story.nursery.run(place, [str(place)], variant=variant, script=HERE / script)
     return [] if ended.code == 0 else [*filter(None, ended.out.splitlines()), *ended.err.splitlines()[-1:]]
 
 
@@ -127,6 +138,10 @@ TEETH = {
     "float_money": laws,
     "rounding_try_cast": laws,
     "now_in_build": laws,
+    "added_series": restated,
+    "added_windows": restated,
+    "deaf": hung,
+    "unheeded": unheeded,
 }
 
 

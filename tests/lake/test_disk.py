@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from disk_faults import MODES, Fault, Killed, count, run_with
 
 from bedrot.errors import Refused, StorageFailed
-from bedrot.lake import disk
+from bedrot.lake import disk, second_name
 
 OLD, NEW = b"old" * 1000, b"new" * 100_000
 
@@ -84,6 +85,47 @@ def test_what_the_chunks_raise_goes_through_and_nothing_is_published(tmp_path: P
 
     with pytest.raises(Refused):
         disk.put(tmp_path / "x", chunks())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_whole_file_is_looked_at_while_it_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, synced = threading.Event(), []
+    fsync = disk.fsync
+
+    def waits(fd: int) -> None:
+        assert looking.wait(60)
+        fsync(fd)
+        synced.append(fd)
+
+    def look(path: Path) -> None:
+        assert path.read_bytes() == NEW
+        assert not (tmp_path / "x").exists()
+        looking.set()
+
+    monkeypatch.setattr(disk, "fsync", waits)
+    assert disk.put(tmp_path / "x", [NEW[:9], NEW[9:]], look=look)
+    assert len(synced) == 1
+    assert (tmp_path / "x").read_bytes() == NEW
+
+
+def test_what_the_look_raises_goes_through_and_nothing_is_published(tmp_path: Path) -> None:
+    def look(_path: Path) -> None:
+        raise Refused("no")
+
+    before = threading.active_count()
+    with pytest.raises(Refused):
+        disk.put(tmp_path / "x", [OLD], look=look)
+    assert list(tmp_path.iterdir()) == []
+    assert threading.active_count() == before
+
+
+def test_a_sync_that_fails_behind_a_good_look_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(fd: int) -> None:
+        raise OSError(errno.EIO, "lost")
+
+    monkeypatch.setattr(disk, "fsync", fails)
+    with pytest.raises(StorageFailed, match="EIO"):
+        disk.put(tmp_path / "x", [OLD], look=lambda _path: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -160,6 +202,54 @@ def test_remove_of_what_is_gone_is_no_error(tmp_path: Path) -> None:
     disk.remove(tmp_path / "never")
 
 
+def test_adopt_gives_a_second_name_and_drop_takes_the_first(tmp_path: Path) -> None:
+    ours, final = tmp_path / "landing" / "x", tmp_path / "raw" / "ab" / "x"
+    disk.put(ours, [NEW])
+    assert second_name.adopt(ours, final, iter(())) is True
+    assert ours.stat().st_ino == final.stat().st_ino
+    second_name.drop(ours, final)
+    second_name.drop(ours, final)
+    assert not ours.exists()
+    assert final.read_bytes() == NEW
+    assert (final.stat().st_nlink, stat.S_IMODE(final.stat().st_mode)) == (1, 0o444)
+
+
+def test_adopt_keeps_what_has_the_name(tmp_path: Path) -> None:
+    disk.put(tmp_path / "a", [NEW])
+    disk.put(tmp_path / "b", [OLD])
+    assert second_name.adopt(tmp_path / "a", tmp_path / "b", iter([NEW])) is False
+    assert (tmp_path / "b").read_bytes() == OLD
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.ENOSYS])
+def test_adopt_copies_where_no_link_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    link = disk.link
+
+    def refuses(old: Path, new: Path) -> None:
+        if code != errno.EXDEV or old.parent != new.parent:
+            raise OSError(code, os.strerror(code))
+        link(old, new)
+
+    monkeypatch.setattr(disk, "link", refuses)
+    disk.put(tmp_path / "a", [NEW])
+    assert second_name.adopt(tmp_path / "a", tmp_path / "d" / "b", iter([NEW])) is True
+    assert (tmp_path / "d" / "b").read_bytes() == NEW
+    assert (tmp_path / "a").stat().st_ino != (tmp_path / "d" / "b").stat().st_ino
+    assert left_over(tmp_path) == []
+
+
+def test_the_branch_for_windows_drops_a_name_and_marks_the_other_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "WINDOWS", True)
+    disk.put(tmp_path / "a", [NEW])
+    assert second_name.adopt(tmp_path / "a", tmp_path / "b", iter(()))
+    second_name.drop(tmp_path / "a", tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o444
+
+
 def test_make_folder_syncs_each_parent_and_the_one_that_it_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,8 +288,14 @@ def publish_new(root: Path) -> None:
     disk.publish(tmp, final)
 
 
+def move_new(root: Path) -> None:
+    disk.put(root / "landing" / "y", [NEW[:100], NEW[100:]], look=lambda path: None)
+    second_name.adopt(root / "landing" / "y", root / "new" / "x", iter([NEW]))
+    second_name.drop(root / "landing" / "y", root / "new" / "x")
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("work", [put_new, put_over, publish_new])
+@pytest.mark.parametrize("work", [put_new, put_over, publish_new, move_new])
 def test_a_fault_at_each_call(tmp_path: Path, work: Callable[[Path], None], mode: str) -> None:
     """Whole or not at all, loud, nothing of it left by a failure, and the next attempt gets there."""
     calls = count(partial(work, fresh(tmp_path, 0)))

@@ -8,13 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from disk_faults import Killed
+from ledger_faults import Counted
 
 from bedrot.errors import Busy, Damaged, Misconfigured, StorageFailed
 from bedrot.lake import database
@@ -149,6 +150,35 @@ def test_made_anew_it_equals_what_was_there(tmp_path: Path) -> None:
             assert facts(ledger) == before, damage
 
 
+def test_made_anew_it_keeps_what_stands_nowhere_else(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path)
+    fill_raw(lake)
+    refused = Landed("landing/unknown/x.csv", "a" * 64, "login.csv", "login.csv", "refused", "A page.", "Do.", AT)
+    with Ledger(lake.ledger_path) as ledger:
+        ledger.catch_up(lake)
+        ledger.note_landing(refused)
+        ledger.memo_put("found", "again")
+        ledger.finish_run(ledger.start_run(AT), AT, "done", "{}")
+        runs = ledger.runs()
+    Ledger.rebuild(lake)
+    with Ledger(lake.ledger_path) as ledger:
+        assert (ledger.landings(), ledger.runs(), ledger.memo_all()) == ([refused], runs, {})
+        assert len(ledger.deliveries()) == 3
+        assert ledger.start_run(AT) == runs[-1].id + 1
+    assert not list(tmp_path.glob(".tmp-*"))
+    lake.ledger_path.write_bytes(b"no ledger" * 500)
+    Ledger.rebuild(lake)
+    with Ledger(lake.ledger_path) as ledger:
+        assert (ledger.landings(), len(ledger.deliveries())) == ([], 3)
+
+
+def test_a_database_of_somebody_else_is_damaged(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "l.sqlite")) as con:
+        con.execute(f"PRAGMA user_version = {len(database.MIGRATIONS)}")
+    with Ledger(tmp_path / "l.sqlite") as ledger, pytest.raises(Damaged, match="no such table"):
+        ledger.deliveries()
+
+
 def test_what_a_dead_process_left_in_raw_is_taken_in(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     first, second = fill_raw(lake)
@@ -243,45 +273,6 @@ def test_a_full_disk_loses_the_transaction_and_nothing_else(tmp_path: Path) -> N
     with Ledger(tmp_path / "l.sqlite") as ledger:
         ledger.check()
         assert len(ledger.memo_all()) == 201
-
-
-class Counted:
-    """A connection of which the Nth statement fails or is the last thing the process does."""
-
-    def __init__(self, real: sqlite3.Connection, nth: int, mode: str) -> None:
-        self.real, self.nth, self.mode, self.calls, self.dead = real, nth, mode, 0, False
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.real, name)
-
-    def execute(self, query: str, values: object = ()) -> object:
-        return self._do(lambda: self.real.execute(query, values))
-
-    def executemany(self, query: str, rows: object) -> object:
-        return self._do(lambda: self.real.executemany(query, rows))
-
-    def rollback(self) -> None:
-        if self.dead:
-            raise Killed
-        self.real.rollback()
-
-    def close(self) -> None:
-        if self.dead:
-            raise Killed
-        self.real.close()
-
-    def _do(self, work: Callable[[], object]) -> object:
-        if self.dead:
-            raise Killed
-        self.calls += 1
-        if self.calls != self.nth:
-            return work()
-        if self.mode == "error":
-            raise sqlite3.OperationalError("disk I/O error")
-        self.dead = True
-        if self.mode == "kill after":
-            work()
-        raise Killed
 
 
 def story(ledger: Ledger) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from disk_faults import Fault, Killed, SimFS, followed, run_with, say, seeded
 
 from bedrot.errors import Damaged
-from bedrot.lake import disk, snapshot
+from bedrot.lake import disk, second_name, snapshot
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
 
@@ -27,6 +28,7 @@ class History:
         self.sim, self.lake = sim, lake
         self.may: dict[str, set[bytes]] = {}
         self.must: dict[str, bytes] = {}
+        self.either: list[tuple[tuple[str, str], bytes]] = []
         self.published = 0
 
     def put(self, name: str, content: bytes, *, publish: bool = False) -> None:
@@ -41,6 +43,17 @@ class History:
         else:
             disk.put(final, [content[:3], content[3:]])
         self.must[name] = content
+
+    def move(self, name: str, content: bytes) -> None:
+        """A copy in landing that becomes an object: at any moment it has one of its names, or both."""
+        ours, final = self.lake.landing / "s" / Path(name).name, self.lake.root / name
+        for one in (ours, final):
+            self.may.setdefault(one.relative_to(self.lake.root).as_posix(), set()).add(content)
+        disk.put(ours, [content[:3], content[3:]], replace=ours.exists())
+        self.either.append(((ours.relative_to(self.lake.root).as_posix(), name), content))
+        second_name.adopt(ours, final, iter([content]))
+        self.must[name] = content
+        second_name.drop(ours, final)
 
     def snapshot(self, number: int) -> None:
         snapshot.write_snapshot(self.lake, made(number))
@@ -57,6 +70,7 @@ def story(history: History) -> None:
     """Objects in new folders, an object twice, a file of another program, and two snapshots that need them."""
     history.put("raw/objects/1/x", b"first object")
     history.snapshot(1)
+    history.move("raw/objects/3/z", b"fourth object")
     history.put("raw/objects/2/x", b"second object", publish=True)
     history.put("raw/objects/2/y", b"third object")
     history.put("raw/objects/1/x", b"first object")
@@ -81,6 +95,9 @@ def wrong(history: History, left: dict[str, bytes]) -> str:
     for name, content in history.must.items():
         if left.get(name) != content:
             return f"acknowledged {name} is {'torn' if name in left else 'gone'}"
+    for names, content in history.either:
+        if content not in map(left.get, names):
+            return f"{names[1]} is gone, and so is its copy in landing"
     for name, allowed in history.may.items():
         if name in left and left[name] not in allowed:
             return f"{name} has a name and torn bytes"
@@ -207,6 +224,25 @@ def rename_before_fsync() -> object:
     return planted(put=put)
 
 
+def adopted_without_sync() -> object:
+    def adopt(ours: Path, final: Path, chunks: Iterable[bytes]) -> bool:
+        disk.make_folder(final.parent)
+        disk.link(ours, final)
+        return True
+
+    return planted(second_name, adopt=adopt)
+
+
+def dropped_before_adopted() -> object:
+    def adopt(ours: Path, final: Path, chunks: Iterable[bytes]) -> bool:
+        content = ours.read_bytes()
+        disk.unlink(ours)
+        disk.fsync_folder(ours.parent)
+        return disk.put(final, [content])
+
+    return planted(second_name, adopt=adopt)
+
+
 def name_found_is_believed() -> object:
     real = disk._place
 
@@ -236,20 +272,24 @@ def pointer_before_record() -> Iterator[None]:
 
 
 @contextmanager
-def planted(**functions: object) -> Iterator[None]:
-    real = {name: getattr(disk, name) for name in functions}
+def planted(module: ModuleType = disk, **functions: object) -> Iterator[None]:
+    real = {name: getattr(module, name) for name in functions}
     try:
         for name, function in functions.items():
-            setattr(disk, name, function)
+            setattr(module, name, function)
         yield
     finally:
         for name, function in real.items():
-            setattr(disk, name, function)
+            setattr(module, name, function)
 
 
 @pytest.mark.parametrize(
-    "variant", [no_fsync, no_folder_fsync, new_parent_not_synced, in_place, rename_before_fsync, pointer_before_record]
-)
+    "variant",
+    [
+        no_fsync, no_folder_fsync, new_parent_not_synced, in_place, rename_before_fsync, pointer_before_record,
+        adopted_without_sync, dropped_before_adopted,
+    ],
+)  # fmt: skip
 def test_wrong_variants_are_seen(tmp_path: Path, variant: Callable[[], object]) -> None:
     states, found = sweep(tmp_path / "lake", 40, variant)
     say(f"{variant.__name__}: {len(found)} of {states} states are wrong; the first: {found[:1]}")

@@ -13,6 +13,7 @@ import pytest
 import bedrot.sources
 from bedrot import sql
 from bedrot.config import Settings
+from bedrot.errors import StorageFailed
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.opened import open_snapshot
 from bedrot.lake.snapshot import current, numbers
@@ -149,3 +150,29 @@ def test_raw_is_never_changed(lake: Lake) -> None:
     shutil.rmtree(lake.curated)
     assert rebuilt(lake).published
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+
+
+def test_what_only_a_rebuild_has_staged_is_told_by_the_next_run(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "fresh")
+    with Ledger(lake.ledger_path) as ledger:
+        walk = Walk(lake, ledger, Settings())
+        assert [one.verdict for one in Door(lake, ledger, walk.sources, {}, Told(), AT).offer([GOLDEN / STEPS[2]])]
+        assert rebuild(walk, AT).published
+        told = run(walk, AT)
+        assert (told.published, told.deliveries, told.rows, told.rejected) == (False, 1, 5, 2)
+
+
+def test_what_a_dead_rebuild_left_is_cleared_away(lake: Lake) -> None:
+    left = lake.work / "rebuild-dead"
+    (left / "staging").mkdir(parents=True)
+    assert rebuilt(lake).equal
+    assert not left.exists()
+
+
+def test_a_full_disk_is_no_difference_from_raw(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_task: object) -> None:
+        raise StorageFailed("The disk is full (ENOSPC).")
+
+    monkeypatch.setattr("bedrot.walk.rebuild.stage_delivery", full)
+    with pytest.raises(StorageFailed, match="disk is full"):
+        rebuilt(lake)

@@ -59,15 +59,45 @@ def opened(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
     """The lake, its ledger and its settings, for reading."""
     lake = Lake.find(lake_option or lake_of_environment())
     settings = read_settings(lake.config_path)
-    with Ledger(lake.ledger_path) as ledger:
+    with Ledger(lake.ledger_path) as ledger, _damage_named(lake):
         yield lake, ledger, settings
+
+
+@contextmanager
+def _damage_named(lake: Lake) -> Iterator[None]:
+    """Name the file where an error of the engine comes of a published or staged file that is not whole."""
+    try:
+        yield
+    except _ours_and_the_engines() as wrong:
+        from bedrot.lake.damage import damage_behind
+
+        found = damage_behind(wrong, lake, lambda: _files(lake))
+        if found is None:
+            raise
+        raise found from wrong
+
+
+def _ours_and_the_engines() -> tuple[type[Exception], ...]:
+    """Our errors, and the engine's where the command that failed has loaded it."""
+    engine = sys.modules.get("duckdb")
+    return (BedrotError, engine.Error) if engine else (BedrotError,)
+
+
+def _files(lake: Lake) -> dict[str, str]:
+    """The files that a command may read, staged and published, by path, with their hashes where those are kept."""
+    from bedrot.lake.damage import files_of
+    from bedrot.lake.snapshot import current
+
+    snapshot = current(lake)
+    staged = {lake.relative(path): "" for path in lake.staging.rglob("*.parquet") if not path.name.startswith(".")}
+    return staged | (files_of(snapshot) if snapshot else {})
 
 
 @contextmanager
 def writing(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
     """The same under the writer's lock."""
     lake = Lake.find(lake_option or lake_of_environment())
-    with writer_lock(lake), opened(lake.root) as parts, _disk_refusals(lake):
+    with writer_lock(lake), opened(lake.root) as parts, disk_refusals(lake):
         yield parts
 
 
@@ -79,7 +109,7 @@ def _engine_refusals() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _disk_refusals(lake: Lake) -> Iterator[None]:
+def disk_refusals(lake: Lake) -> Iterator[None]:
     """Turn what the disk and the engine say of scratch and tables that cannot be written into StorageFailed."""
     try:
         yield

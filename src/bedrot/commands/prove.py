@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from bedrot.commands.common import JsonOption, LakeOption, opened, out, plain, show, writing
+from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, opened, out, plain, show, writing
 from bedrot.config import Settings, lake_of_environment, read_settings
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Ledger
@@ -152,7 +152,7 @@ def _writing(lake: Path | None, *, anew: bool) -> Iterator[tuple[Lake, Ledger, S
     """The lake under the writer's lock, its ledger made anew first where that is wanted: a damaged one opens not."""
     where = Lake.find(lake or lake_of_environment())
     settings = read_settings(where.config_path)
-    with writer_lock(where):
+    with writer_lock(where), disk_refusals(where):
         if anew:
             Ledger.rebuild(where)
         with Ledger(where.ledger_path) as ledger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bedrot.commands.common import JsonOption, LakeOption, err, instant, out, plain, show, writing
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.zones import Lake
 
 if TYPE_CHECKING:
+    from bedrot.config import Settings
+    from bedrot.contract import Source
     from bedrot.walk.accept import Door, Told
-    from bedrot.walk.run import Walk
 
 app = typer.Typer()
 
@@ -49,12 +49,12 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Bring files into the lake: a line each, accepted, repeat, refused and why, or unrecognised."""
+    from bedrot.sources import find_sources
     from bedrot.walk.accept import Told
-    from bedrot.walk.run import Walk
 
     told = Told(account, instant(exported_at, "--exported-at"), instant(received_at, "--received-at"), accept_resaved)
     with writing(lake) as (where, ledger, settings):
-        door = _door(Walk(where, ledger, settings), told)
+        door = _door(where, ledger, settings, find_sources(settings.source_folders(where.root)), told)
         rows, needs_person = [], False
         for outcome in door.offer(paths):
             needs_person = needs_person or outcome.needs_person
@@ -69,12 +69,12 @@ def import_(
         raise typer.Exit(1)
 
 
-def _door(walk: Walk, told: Told) -> Door:
-    """The way into the lake, with what the settings say of accounts."""
+def _door(lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], told: Told) -> Door:
+    """The way into the lake, with what the settings say of accounts; nothing that stages or curates is loaded."""
     from bedrot.walk.accept import Door
 
-    accounts = {source.name: walk.settings.accounts_of(source.name) for source in walk.sources}
-    return Door(walk.lake, walk.ledger, walk.sources, accounts, told, datetime.now(UTC))
+    accounts = {source.name: settings.accounts_of(source.name) for source in sources}
+    return Door(lake, ledger, sources, accounts, told, datetime.now(UTC))
 
 
 def _sayoutcome(outcome: Mapping[str, str]) -> None:
@@ -102,7 +102,7 @@ def run(
         began = ledger.start_run(datetime.now(UTC))
         with _progress(as_json) as progress:
             walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
-            inbox = take_inbox(_door(walk, Told()))
+            inbox = take_inbox(_door(where, ledger, settings, walk.sources, Told()))
             summary = walk_run(walk)
         if as_json:
             told = {**json.loads(summary_json(summary)), "inbox": [vars(outcome) for outcome in inbox]}
@@ -152,6 +152,8 @@ def _progress(quiet: bool) -> Iterator[Any]:
     if quiet or not err.is_terminal:
         yield lambda _step, _done, _all: None
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("walk", total=None)

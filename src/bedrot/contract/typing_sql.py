@@ -123,7 +123,10 @@ def unlike(column: str, pattern: str) -> str:
 def decimals(text: str) -> str:
     """SQL of how many decimals a number's text shows (0 where none, or where it is written with an exponent)."""
     point = f"instr({text}, '.')"
-    return f"CASE WHEN {point} > 0 AND NOT contains(lower({text}), 'e') THEN length(trim({text})) - {point} ELSE 0 END"
+    plain = f"{point} > 0 AND NOT contains({text}, 'e') AND NOT contains({text}, 'E')"
+    # Most texts end in a digit: to trim them all would cost more than the rest.
+    long = f"CASE WHEN suffix({text}, ' ') THEN length(rtrim({text})) ELSE length({text}) END"
+    return f"CASE WHEN {plain} THEN {long} - {point} ELSE 0 END"
 
 
 def complaint(field: Field, text: str, value: str) -> str | None:

@@ -143,7 +143,7 @@ class Database:
             yield
         except sqlite3.Error as failed:
             name = getattr(failed, "sqlite_errorname", "") or ""
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or name == "SQLITE_ERROR":  # not our tables
                 raise self._damaged(str(failed)) from failed
             if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 do = "Wait until it has finished, then try again."

@@ -12,28 +12,21 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bedrot.errors import StorageFailed
+from bedrot.lake.refusals import said
 
+Look = Callable[[Path], None]
 WINDOWS = os.name == "nt"
 READ_ONLY = 0o444
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+"""What systems say where a disk knows no second name of a file."""
 _TEMPORARY = re.compile(r"\.tmp-\d+-[0-9a-f]{8}-.+")
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _OLD = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_FREE = "Free some space, then run the same command again."
-_SAYS = {
-    errno.ENOSPC: ("The disk is full", _FREE),
-    errno.EDQUOT: ("The disk is full (your quota is used up)", _FREE),
-    errno.EIO: ("The disk reported a fault", "Check the disk, then run the same command again."),
-    errno.EROFS: ("The disk is read-only", "Make it writable, or choose another place."),
-    errno.EACCES: ("The system does not allow writing here", "Give yourself the right to write there."),
-    errno.EPERM: ("The system does not allow writing here", "Give yourself the right to write there."),
-    errno.ENAMETOOLONG: ("The name is too long for this disk", "Choose a place with a shorter path."),
-}
 _known: set[Path] = set()
 """Folders whose own entry this process has made durable."""
 
@@ -124,7 +117,7 @@ def publish(tmp: Path, final: Path, *, replace: bool = False, read_only: bool = 
 
     Without `replace` a file that has the name already is kept, and the answer is False. Raises StorageFailed.
     """
-    with _thrown_away(tmp), _said(final):
+    with _thrown_away(tmp), said(final):
         fd = open_old(tmp)
         try:
             fsync(fd)
@@ -133,27 +126,33 @@ def publish(tmp: Path, final: Path, *, replace: bool = False, read_only: bool = 
         return _place(tmp, final, over=replace, read_only=read_only)
 
 
-def put(final: Path, chunks: Iterable[bytes], *, replace: bool = False, read_only: bool = True) -> bool:
+def put(
+    final: Path, chunks: Iterable[bytes], *, replace: bool = False, read_only: bool = True, look: Look | None = None
+) -> bool:
     """Write bytes to a new file, durably, whole or not at all; False when it was there already and was kept.
 
-    Raises StorageFailed; what `chunks` raises goes through, and nothing is published then.
+    `look` gets the path of the whole file, not named yet, while its bytes go to the disk. Raises StorageFailed; what
+    `chunks` or `look` raises goes through, and nothing is published then.
     """
-    with _said(final):
+    with said(final):
         tmp = temporary(final)
     with _thrown_away(tmp):
-        with _said(final):
+        with said(final):
             fd = open_new(tmp)
         try:
             size = 0
             for chunk in chunks:
-                with _said(final):
+                with said(final):
                     size += _write_all(fd, chunk)
-            with _said(final):
-                fsync(fd)
+            with said(final):
                 _same_size(fd, size)
+                if look is None:
+                    fsync(fd)
+            if look is not None:
+                _sync(fd, tmp, final, look)
         finally:
             os.close(fd)
-        with _said(final):
+        with said(final):
             return _place(tmp, final, over=replace, read_only=read_only)
 
 
@@ -164,7 +163,7 @@ def put_text(final: Path, text: str, *, replace: bool = False, read_only: bool =
 
 def remove(path: Path) -> None:
     """Remove a file durably; one that is gone already is no error. Raises StorageFailed."""
-    with _said(path):
+    with said(path):
         try:
             if WINDOWS:
                 chmod(path, 0o666)
@@ -178,7 +177,7 @@ def make_folder(path: Path) -> None:
     """Create a folder and its missing parents, each durable before the next. Raises StorageFailed."""
     if path in _known and path.is_dir():
         return
-    with _said(path):
+    with said(path):
         missing = []
         base = path
         while not base.is_dir() and base != base.parent:
@@ -197,7 +196,7 @@ def make_folder(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Make durable what stands in a folder, before anyone relies on a name found there. Raises StorageFailed."""
-    with _said(path):
+    with said(path):
         fsync_folder(path)
 
 
@@ -246,6 +245,15 @@ def _same_size(fd: int, size: int) -> None:
         raise OSError(0, f"{size} bytes were written and {found} are there")
 
 
+def _sync(fd: int, tmp: Path, final: Path, look: Look) -> None:
+    """Make a file's bytes durable while they are looked at: the disk needs its time, and the look the processor."""
+    with ThreadPoolExecutor(1) as beside:
+        synced = beside.submit(fsync, fd)
+        look(tmp)
+        with said(final):
+            synced.result()
+
+
 def _place(tmp: Path, final: Path, *, over: bool, read_only: bool) -> bool:
     """Name a synced temporary file and sync the folder: also where the name was taken, by one that may have died."""
     if read_only and not WINDOWS:
@@ -256,9 +264,7 @@ def _place(tmp: Path, final: Path, *, over: bool, read_only: bool) -> bool:
     else:
         placed = _named(tmp, final)
     if read_only and WINDOWS and placed:
-        chmod(
-            final, READ_ONLY
-        )  # there the mark is the file's, under all its names, and a marked file cannot be unlinked
+        chmod(final, READ_ONLY)  # the mark is the file's, under all its names, and a marked file cannot be unlinked
     fsync_folder(final.parent)
     return placed
 
@@ -269,7 +275,7 @@ def _named(tmp: Path, final: Path) -> bool:
         try:
             link(tmp, final)
         except OSError as refused:
-            if refused.errno not in _NO_LINKS or isinstance(refused, FileExistsError):
+            if refused.errno not in NO_LINKS or isinstance(refused, FileExistsError):
                 raise
             rename_new(tmp, final)
             return True
@@ -291,15 +297,3 @@ def _thrown_away(tmp: Path) -> Iterator[None]:
         if not done:
             with suppress(OSError):  # never made, published, or the disk refuses: then `sweep` finds it
                 unlink(tmp)
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[None]:
-    """Turn what the system says into StorageFailed, naming the file and the reason."""
-    try:
-        yield
-    except OSError as failed:
-        code = failed.errno or 0
-        sentence, do = _SAYS.get(code, (f"The disk refused the write: {failed.strerror or failed}", ""))
-        name = f" ({errno.errorcode[code]})" if code in errno.errorcode else ""
-        raise StorageFailed(f"{sentence}{name}.", do or "Check the disk, then try again.", file=str(path)) from failed

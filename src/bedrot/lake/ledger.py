@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from bedrot.errors import Damaged, Misconfigured
 from bedrot.lake import disk
 from bedrot.lake.database import Database
 from bedrot.lake.decisions import Decision, Decisions, read_decision_file
@@ -90,13 +92,31 @@ class Ledger(Database):
     def rebuild(cls, lake: Lake) -> None:
         """Make the ledger anew from the manifests, sightings and decisions in raw; only under the writer lock.
 
-        What the walk found is forgotten with it, and found again by the next run. Interrupted, it leaves a ledger
-        that `catch_up` completes.
+        What became of files that were turned away, and of runs, stands nowhere else: it is taken over where the old
+        ledger can be read. What the walk found is forgotten, and found again by the next run. The new ledger takes the
+        old one's place as a whole file, so that a process that dies meanwhile leaves the one or the other.
         """
-        for ending in ("-wal", "-shm", ""):
-            disk.remove(lake.ledger_path.with_name(lake.ledger_path.name + ending))
-        with cls(lake.ledger_path) as ledger:
+        told = cls._told_nowhere_else(lake)
+        new = disk.temporary(lake.ledger_path)
+        with cls(new) as ledger, ledger.transaction():
             ledger.catch_up(lake)
+            for table, rows in told.items():
+                places = ", ".join("?" for _ in rows[0]) if rows else ""
+                ledger._many(f"INSERT INTO {table} VALUES ({places})", rows)
+        for ending in ("-wal", "-shm"):  # a log that is left beside another file than its own would be read into it
+            disk.remove(lake.ledger_path.with_name(lake.ledger_path.name + ending))
+        disk.publish(new, lake.ledger_path, replace=True, read_only=False)
+
+    @classmethod
+    def _told_nowhere_else(cls, lake: Lake) -> dict[str, list[Any]]:
+        """Rows by table of what raw does not tell; none where there is no ledger that this version can read."""
+        if not lake.ledger_path.exists():
+            return {}
+        try:
+            with cls(lake.ledger_path) as old:
+                return {table: old._all(f"SELECT * FROM {table}") for table in ("landings", "runs")}
+        except (Damaged, Misconfigured):
+            return {}
 
     def catch_up(self, lake: Lake) -> int:
         """Take in what stands in raw and not here yet (a process died in between); how many files that were."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from bedrot.errors import StorageFailed
-from bedrot.lake import disk
+from bedrot.lake import disk, second_name
 from bedrot.lake.zones import Lake
 
-_CHUNK = 1 << 20
+PIECE = 4 << 20
+"""Bytes read at a time: many enough that two threads seldom wait for each other."""
+_LITTLE = 1 << 18
 _AGAIN = "Give the file again when nothing writes to it any more."
 
 
@@ -28,30 +32,32 @@ class StoredObject:
     healed: bool = False
 
 
-def put_object(lake: Lake, source_path: Path) -> StoredObject:
-    """Copy a file's bytes into raw, durably; what is there already is hashed again, and healed if it is damaged.
+def put_object(lake: Lake, path: Path, sha256: str | None = None, *, ours: bool = False) -> StoredObject:
+    """Keep a file's bytes in raw, durably; what is there already is hashed again, and healed if it is damaged.
 
-    Raises StorageFailed when the disk refuses, or when the file changes while it is read: nothing is kept then.
+    `sha256` is their hash where it is known. `ours`: this process has written the file by `disk.put` and proven that
+    hash; it becomes the object without a copy, its name here a second one. Any other file is only copied: who else
+    may write to it is not known. Raises StorageFailed when the disk refuses, or the bytes copied are others: nothing
+    is kept then.
     """
-    sha256, size = hash_file(source_path)
-    path = lake.object_path(sha256)
-    new = disk.put(path, _copied(source_path, sha256)) if not path.exists() else False
-    if new:
-        return StoredObject(sha256, size)
-    if check_object(lake, sha256):
-        disk.sync_folder(path.parent)
-        return StoredObject(sha256, size, new=False)
-    disk.put(path, _copied(source_path, sha256), replace=True)
-    return StoredObject(sha256, size, new=False, healed=True)
+    sha256 = sha256 or hash_file(path)[0]
+    final = lake.object_path(sha256)
+    if not final.exists() and _store(path, final, sha256, ours=ours):
+        return StoredObject(sha256, final.stat().st_size)
+    healed = not check_object(lake, sha256)
+    if healed:
+        with closing(_copied(path, sha256)) as chunks:
+            disk.put(final, chunks, replace=True)
+    else:
+        disk.sync_folder(final.parent)
+    return StoredObject(sha256, final.stat().st_size, new=False, healed=healed)
 
 
 def hash_file(path: Path) -> tuple[str, int]:
     """SHA-256 (64 hex digits) and number of bytes of a file; StorageFailed where it cannot be read."""
     digest = hashlib.sha256()
-    size = 0
-    for chunk in _chunks(path):
-        digest.update(chunk)
-        size += len(chunk)
+    with closing(hashed(_chunks(path), digest)) as chunks:
+        size = sum(map(len, chunks))
     return digest.hexdigest(), size
 
 
@@ -61,21 +67,46 @@ def check_object(lake: Lake, sha256: str) -> bool:
     return path.is_file() and hash_file(path)[0] == sha256
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, a mebibyte at a time."""
+def hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Generator[bytes, None, None]:
+    """The pieces as they come; behind the last one `digest` has them all. Close it where you may stop before.
+
+    A thread of its own hashes a piece while the caller is at work on it, for hashlib lets go of the interpreter; it
+    ends with the generator. Little pieces are not worth that.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        before: Future[None] | None = None
+        for piece in pieces:
+            if before is not None:
+                before.result()
+                before = None
+            if len(piece) > _LITTLE:
+                before = beside.submit(digest.update, piece)
+            else:
+                digest.update(piece)
+            yield piece
+        if before is not None:
+            before.result()
+
+
+def _store(path: Path, final: Path, sha256: str, *, ours: bool) -> bool:
+    """Give the bytes their name in raw; False where it was taken."""
+    with closing(_copied(path, sha256)) as chunks:
+        return second_name.adopt(path, final, chunks) if ours else disk.put(final, chunks)
+
+
+def _chunks(path: Path) -> Generator[bytes, None, None]:
+    """The bytes of a file, piece by piece."""
     try:
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(PIECE):
                 yield chunk
     except OSError as failed:
         raise StorageFailed(f"The file cannot be read: {failed.strerror}.", _AGAIN, file=str(path)) from failed
 
 
-def _copied(path: Path, sha256: str) -> Iterator[bytes]:
+def _copied(path: Path, sha256: str) -> Generator[bytes, None, None]:
     """The bytes of a file; StorageFailed at their end when they are not those that were hashed before."""
     digest = hashlib.sha256()
-    for chunk in _chunks(path):
-        digest.update(chunk)
-        yield chunk
+    yield from hashed(_chunks(path), digest)
     if digest.hexdigest() != sha256:
         raise StorageFailed("The file changed while it was read.", _AGAIN, file=str(path))

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from bedrot import sql
 from bedrot.errors import Damaged, Refused
+from bedrot.lake.damage import naming_damage
 from bedrot.lake.zones import Lake
 
 if TYPE_CHECKING:
+    import duckdb
+
     from bedrot.lake.snapshot import Part, Snapshot, TableState
 
 STAGING = "staging."
@@ -42,7 +43,8 @@ def open_snapshot(
     """An engine with one view for each table: curated ones by name, staging ones as `staging.<name>`.
 
     With `sandbox` it reaches curated and staging only, and its settings are locked; DuckDB could still write there, so
-    let only statements through that pass `only_reads`. Raises Damaged where a file of the snapshot is missing.
+    let only statements through that pass `only_reads`. Raises Damaged where a file of the snapshot is missing or does
+    not begin and end as it was written; `naming_damage` tells what a query comes upon later.
     """
     con = sql.connect(spill)
     root = lake.root.as_posix()
@@ -52,8 +54,9 @@ def open_snapshot(
     sizes = _sizes(root, snapshot)
     tables = [snapshot.tables[name] for name in sorted(snapshot.tables)]
     _note_slices(con, root, tables)
-    for table in tables:
-        con.execute(f"CREATE VIEW {view_name(table.name)} AS {_rows(root, table, sizes)}")
+    with naming_damage(lake, snapshot, ours=True):
+        for table in tables:
+            con.execute(f"CREATE VIEW {view_name(table.name)} AS {_rows(root, table, sizes)}")
     if sandbox:
         allowed = {lake.curated, lake.staging} | {
             lake.absolute(part.path).parent for table in tables for part in table.parts if Path(part.path).is_absolute()
@@ -69,6 +72,8 @@ def only_reads(con: duckdb.DuckDBPyConnection, query: str) -> None:
 
     The parsed statement is looked at, for DuckDB 2 takes `WITH x AS (COPY … TO 'file') SELECT …` for a SELECT too.
     """
+    import duckdb  # noqa: PLC0415  who reads or writes records of snapshots needs this module, not the engine
+
     try:
         said = con.execute("SELECT json_serialize_sql($1::VARCHAR)", [query]).fetchall()[0][0]
     except duckdb.Error as wrong:

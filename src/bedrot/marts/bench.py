@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -20,18 +21,27 @@ Views = Iterable[tuple[str, str]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_numbers = count()
+
 
 class Desk:
     """A cursor with a catalogue of its own, so that the views of one partition are not seen by another."""
 
-    def __init__(self, engine: duckdb.DuckDBPyConnection, catalogue: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, engine: duckdb.DuckDBPyConnection, settings: Mapping[str, str]) -> None:
         self.con = engine.cursor()
         self._shown: dict[str, str] = {}
-        self.con.execute(f"ATTACH ':memory:' AS {sql.name(catalogue)}")
-        self.con.execute(f"USE {sql.name(catalogue)}")
+        self._catalogue = f"desk_{next(_numbers)}"
+        self.con.execute(f"ATTACH ':memory:' AS {self._catalogue}")
+        self.con.execute(f"USE {self._catalogue}")
         self.con.execute("CREATE SCHEMA staging")
         self.con.execute(macros())
         self.show((sql.name(view), select) for view, select in settings.items())
+
+    def close(self) -> None:
+        """Take the catalogue away: other work goes on in the same engine."""
+        self.con.execute("USE memory")
+        self.con.execute(f"DETACH {self._catalogue}")
+        self.con.close()
 
     def show(self, views: Views) -> None:
         """Make these views, (name, SELECT), those that are not so already: each costs a look into its files."""
@@ -42,12 +52,13 @@ class Desk:
 
 
 class Bench:
-    """One engine, started when first needed, and closed with the block it is used in; it has a desk a worker."""
+    """One engine, started when first needed, and closed with the block it is used in; it has a few desks."""
 
     def __init__(self, con_factory: Connect, settings: Mapping[str, str], workers: int) -> None:
         self._con_factory = con_factory
         self._settings = settings
-        self._workers = workers
+        # One more than hands: while a query is planned or a file made durable, a hand would be idle.
+        self._at_once = workers + 1
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._free: SimpleQueue[Desk] = SimpleQueue()
         self._starting = Lock()
@@ -59,7 +70,7 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while not self._free.empty():
-            self._free.get().con.close()
+            self._free.get().close()
         if self._engine is not None:
             self._engine.close()
 
@@ -69,8 +80,9 @@ class Bench:
         with self._starting:
             if self._engine is None:
                 self._engine = self._con_factory()
-                for number in range(self._workers):
-                    self._free.put(Desk(self._engine, f"desk_{number}", self._settings))
+                # And one that no mart with many partitions can take from the small ones.
+                for _ in range(self._at_once + 1):
+                    self._free.put(Desk(self._engine, self._settings))
         one = self._free.get()
         try:
             yield one
@@ -78,13 +90,13 @@ class Bench:
             self._free.put(one)
 
     def each(self, items: Sequence[Item], work: Callable[[Desk, Item], Result]) -> list[Result]:
-        """The results of `work` for each item, in the order of the items, as many at a time as there are workers."""
+        """The results of `work` for each item, in the order of the items, a few at a time."""
 
         def at_a_desk(item: Item) -> Result:
             with self.desk() as desk:
                 return work(desk, item)
 
-        if len(items) <= 1 or self._workers == 1:
+        if len(items) <= 1:
             return [at_a_desk(item) for item in items]
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self._at_once) as pool:
             return list(pool.map(at_a_desk, items))

@@ -20,6 +20,7 @@ import duckdb
 from bedrot.errors import Defect
 from bedrot.marts.interfaces import INTERFACES
 from bedrot.marts.settings import SETTINGS_VIEWS, macros
+from bedrot.sql import any_engine
 
 FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"\A\s*/\* mart\s*\n(.*?)\*/", re.DOTALL)
@@ -100,7 +101,7 @@ def load_marts(offered: Mapping[str, Sequence[str]], folder: Path = FOLDER) -> t
 
     `offered` names for each interface the sources that offer it. Raises Defect for a header that does not hold.
     """
-    with duckdb.connect() as engine:
+    with any_engine() as engine:
         engine.execute(macros())
         marts = {
             path.stem: parse_mart(path.stem, path.read_text(encoding="utf-8"), offered, engine)

@@ -161,16 +161,16 @@ class Plan:
         if not state.parts:
             return
         column, kind = sql.name(mart.by), dict(state.columns)[mart.by]
-        paths = {self.absolute(part.path): part for part in state.parts}
+        paths = sql.files(self.absolute(part.path) for part in state.parts)
         counts: dict[str, int] = {}
         files: dict[str, list[Part]] = {}
         for value, file, rows in query(
-            f"SELECT coalesce(CAST({column} AS VARCHAR), 'none'), file, count(*)"
-            f" FROM read_parquet({sql.files(paths)}, hive_partitioning = false, filename = 'file')"
+            f"SELECT {column}, file_index, count(*) FROM read_parquet({paths}, hive_partitioning = false)"
             " GROUP BY ALL ORDER BY ALL"
         ):
-            counts[value] = counts.get(value, 0) + rows
-            files.setdefault(value, []).append(paths[Path(file)])
+            told = "none" if value is None else str(value)
+            counts[told] = counts.get(told, 0) + rows
+            files.setdefault(told, []).append(state.parts[file])
         for partition, values in _years(counts):
             parts = list({part.path: part for value in values for part in files[value]}.values())
             listed = ", ".join(f"CAST({sql.text(value)} AS {kind})" for value in values)

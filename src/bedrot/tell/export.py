@@ -19,8 +19,9 @@ from typing import Any, Literal
 import duckdb
 
 from bedrot import sql
-from bedrot.errors import Misconfigured, Refused, StorageFailed
+from bedrot.errors import Damaged, Misconfigured, Refused, StorageFailed
 from bedrot.lake import disk
+from bedrot.lake.damage import naming_damage
 from bedrot.lake.opened import STAGING, open_snapshot, view_name
 from bedrot.lake.snapshot import Snapshot
 from bedrot.lake.zones import Lake
@@ -48,7 +49,8 @@ def export(lake: Lake, snapshot: Snapshot, tables: Sequence[str], to: Path, form
     """Write tables (all curated ones where none is named) as `<table>.<format>` into a folder, each whole or not.
 
     Raises Misconfigured for a table that is not there or a folder inside the lake's zones, Refused for a table with
-    more rows than a sheet has, StorageFailed when the disk refuses; older exports stay then.
+    more rows than a sheet has, Damaged where a file of the snapshot is not whole, StorageFailed when the disk refuses;
+    older exports stay then.
     """
     names = list(tables) or [name for name in sorted(snapshot.tables) if not name.startswith(STAGING)]
     for name in names:
@@ -62,10 +64,14 @@ def export(lake: Lake, snapshot: Snapshot, tables: Sequence[str], to: Path, form
             columns = dict(snapshot.tables[name].columns)
             tmp = disk.temporary(final)
             try:
-                rows = {"csv": _csv, "parquet": _parquet, "xlsx": _xlsx}[form](con, name, columns, tmp)
+                with naming_damage(lake, snapshot):
+                    rows = {"csv": _csv, "parquet": _parquet, "xlsx": _xlsx}[form](con, name, columns, tmp)
             except duckdb.IOException as failed:
                 disk.remove(tmp)
                 raise StorageFailed(f"The table {name} could not be written: {failed}", "Free some space.") from failed
+            except Damaged:
+                disk.remove(tmp)
+                raise
             disk.publish(tmp, final, replace=True, read_only=False)
             yield Exported(name, final, rows)
     finally:

@@ -13,6 +13,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.errors import Misconfigured
+from bedrot.lake.damage import naming_damage
 from bedrot.lake.snapshot import Snapshot, current, numbers, open_snapshot
 from bedrot.lake.zones import Lake
 from bedrot.walk.archive import archived_in, load_at_hand
@@ -110,7 +111,8 @@ def connected(state: State, scratch: Path, writable: Path | None = None) -> Iter
     try:
         if writable is not None:
             _confine(con, state, writable)
-        yield con
+        with naming_damage(state.lake, state.snapshot):
+            yield con
     finally:
         con.close()
 

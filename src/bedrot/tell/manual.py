@@ -71,6 +71,7 @@ def exit_codes_page() -> str:
         "| 0 | nothing needs a person |",
         "| 1 | something was refused, rejected or held, or waits for a fact that a person has to tell |",
         "| 2 | the command failed; what was published before stands |",
+        "| 130, 143 | somebody stopped it (Ctrl-C, SIGTERM): what was acknowledged is safe, run it again to go on |",
         "",
         "| error | code | what it means and what to do |",
         "| --- | --- | --- |",

@@ -234,14 +234,19 @@ def _period(period: str) -> tuple[date, date]:
 
 
 def _waiting(walk: Walk) -> Iterator[WaitingFile]:
-    """Files in landing that were not accepted, with the sentence said then; also those that nothing is known about."""
+    """Files in landing that were not accepted, with the sentence said then; also those that nothing is known about.
+
+    A copy of bytes that were taken later waits for nobody: a process died before it could remove it.
+    """
     told = {one.path: one for one in walk.ledger.landings()}
-    taken = {one.object[:8] for one in walk.ledger.deliveries()}
+    came = {one.object: one.received_at for one in sorted(walk.ledger.deliveries(), key=lambda one: one.received_at)}
+    taken = {sha256[:8] for sha256 in came}
     for path in _files(walk.lake.landing):
         relative = walk.lake.relative(path)
         if relative in told:
             one = told[relative]
-            yield WaitingFile(one.verdict, one.relative, one.sentence, one.do, relative)
+            if one.at >= came.get(one.sha256, one.at):
+                yield WaitingFile(one.verdict, one.relative, one.sentence, one.do, relative)
         elif not ((named := _LANDED.search(path.name)) and named[1] in taken):
             why = "It lies in landing, and nothing is known about it."
             yield WaitingFile("unknown", path.name, why, f"Run `bedrot import` on {path}.", relative)

@@ -14,7 +14,7 @@ from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import Staged
 from bedrot.lake.opened import open_snapshot, view_name
 from bedrot.lake.snapshot import Snapshot
-from bedrot.tell.verify import Breach, check_published, unaccounted, verify
+from bedrot.tell.verify import Breach, check_bundles_whole, unaccounted, verify
 from bedrot.walk.compare import compare
 from bedrot.walk.private import read_through
 from bedrot.walk.rebuild import Anew, made_anew
@@ -29,7 +29,7 @@ _REPORT = "Report this, with the file's headings: two ways of reading it disagre
 def verify_deep(walk: Walk) -> Iterator[Breach]:
     """Every breach that `verify` sees, and those that only rows show; the lake is not changed."""
     yield from verify(walk.lake, walk.ledger)
-    yield from check_published(walk.lake)
+    yield from check_bundles_whole(walk.lake)
     for delivery in _counting(walk):
         yield from _check_private(walk, delivery)
     with made_anew(walk) as anew:

@@ -12,6 +12,7 @@ import duckdb
 from bedrot import sql
 from bedrot.contract import Original
 from bedrot.errors import Damaged, Misconfigured, Refused
+from bedrot.lake.damage import naming_damage
 from bedrot.lake.deliveries import Delivery, read_manifest
 from bedrot.lake.opened import open_snapshot, view_name
 from bedrot.lake.snapshot import Snapshot
@@ -92,12 +93,13 @@ def why(lake: Lake, snapshot: Snapshot, table: str, where: str, marts: Mapping[s
     check_condition(where, columns)
     con = open_snapshot(lake, snapshot, sandbox=True)
     try:
-        total, rows = _rows(con, table, where, limit)
         explained = []
-        for row in rows:
-            search = _Search(con, snapshot, marts, limit)
-            _follow(search, table, dict(zip(columns, row, strict=True)), 0)
-            explained.append(_explained(lake, search, table, dict(zip(columns, row, strict=True))))
+        with naming_damage(lake, snapshot):
+            total, rows = _rows(con, table, where, limit)
+            for row in rows:
+                search = _Search(con, snapshot, marts, limit)
+                _follow(search, table, dict(zip(columns, row, strict=True)), 0)
+                explained.append(_explained(lake, search, table, dict(zip(columns, row, strict=True))))
     finally:
         con.close()
     mart = marts.get(table)

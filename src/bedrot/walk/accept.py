@@ -1,8 +1,9 @@
 """Land and accept: a file that a person gives becomes a delivery in raw, or stays in landing with the reason.
 
 The order is what makes an answer of "accepted" true: one look at all bytes where they lie, a copy of exactly these
-bytes in landing, the whole copy checked by the reader that will stage it, the copy into raw, the manifest beside it,
-and only then the ledger and the answer.
+bytes in landing, the whole copy checked by the reader that will stage it, its second name in raw, the manifest beside
+it, the ledger; only then its name in landing goes, and the answer comes. A process that dies in between leaves a copy
+in landing, which the next import of the same bytes uses or removes.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from bedrot.contract import Facts, Original, Source
+from bedrot.contract import Facts, Feed, Original, Source
 from bedrot.contract.original import WHOLE_BYTES
 from bedrot.contract.zips import Packed, packed
 from bedrot.errors import BedrotError, Defect, NeedsTelling, PrivateFile, Refused, Unrecognised
@@ -99,8 +101,7 @@ class Door:
         if found.verdict:
             yield Outcome(_shown(found.relative), found.verdict, sentence=found.sentence, do=found.do)
             return
-        noted = self.landing.known(found.path)
-        name, relative = (noted.name, noted.relative) if noted else (sayable(found.path.name), found.relative)
+        name, relative = self.landing.called(found.path) or (sayable(found.path.name), found.relative)
         original = Original(found.path, name, relative)
         try:
             if original.is_zip:
@@ -189,22 +190,28 @@ class Door:
             self.sightings.append(
                 Sighting(delivery.id, self.now, self.told.received_at, original.name, original.relative)
             )
-            self.landing.forget(digest)
+            self.landing.leave(digest)
             return replace(outcome, verdict="repeat")
-        landed = self.landing.keep(original, found.source.name, digest)
-        kept = replace(original, path=landed)
         facts = Facts(delivery.account, delivery.exported_at, delivery.exported_basis, delivery.resaved)
-        refuse_open_end(kept, found.feed)
         disk.make_folder(self.lake.work)
-        with tempfile.TemporaryDirectory(prefix="look-", dir=self.lake.work) as folder:
-            check_whole(found.feed, kept, facts, Path(folder))
-        objects.put_object(self.lake, landed)
+        look = partial(self._check, original, found.feed, facts)
+        kept = self.landing.keep(original, found.source.name, digest, look)
+        if not tells_numbers(found.feed) and open_end(replace(original, path=kept.path)):
+            outcome = replace(outcome, sentence=NOTE)
+        objects.put_object(self.lake, kept.path, digest, ours=kept.fresh)
         if not write_manifest(self.lake, delivery):
             # A command that died behind the manifest: what raw says of the delivery's coming is the truth.
             delivery = read_manifest(self.lake, delivery.id)
         self.ledger.add_delivery(delivery)
-        self.landing.forget(digest)
-        return replace(outcome, sentence=NOTE) if not tells_numbers(found.feed) and open_end(kept) else outcome
+        self.landing.leave(digest, kept)
+        return outcome
+
+    def _check(self, original: Original, feed: Feed, facts: Facts, path: Path) -> None:
+        """Look through the whole copy at `path` with the reader that will stage it; Refused where it is not whole."""
+        copy = replace(original, path=path)
+        refuse_open_end(copy, feed)
+        with tempfile.TemporaryDirectory(prefix="look-", dir=self.lake.work) as folder:
+            check_whole(feed, copy, facts, Path(folder))
 
     def _turn_away(self, original: Original, wrong: BedrotError, found: Identified | None) -> Outcome:
         """Keep a file that was not accepted in landing with the reason.
@@ -218,7 +225,7 @@ class Door:
             digest = read_through(original, self.sources)
             within = original.path.is_relative_to(self.lake.landing)
             source = found.source.name if found else "unknown"
-            landed = original.path if within else self.landing.keep(original, source, digest)
+            landed = original.path if within else self.landing.keep(original, source, digest).path
         except PrivateFile as private:
             return _outcome(original, private, None)
         except (Refused, OSError, *_STUMBLES):

@@ -69,16 +69,18 @@ def archived_in(lake: Lake, number: int) -> Path | None:
 def load_at_hand(lake: Lake, number: int) -> Snapshot:
     """The snapshot of that number; Misconfigured, saying how to bring it back, where it is in the archive.
 
-    Raises Damaged, as `snapshot.load` does, where it is neither at hand nor in the archive.
+    So it is too where its record is at hand and some of its files are not: a process died while it moved them, or while
+    it brought them back. Raises Damaged, as `snapshot.load` does, where it is neither at hand nor in the archive.
     """
-    if not lake.snapshot_path(number).exists():
+    found = snapshot.load(lake, number) if lake.snapshot_path(number).exists() else None
+    if found is None or not all(lake.absolute(path).is_file() for path in named_by(found)):
         bundle = archived_in(lake, number)
         if bundle is not None:
             raise Misconfigured(
                 f"Snapshot {number} is in the archive, in {lake.relative(bundle)}.",
                 f"Bring it back with `bedrot restore {number}`, then ask again.",
             )
-    return snapshot.load(lake, number)
+    return found or snapshot.load(lake, number)
 
 
 def restore_snapshot(lake: Lake, number: int) -> list[Path]:

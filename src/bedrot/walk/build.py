@@ -88,8 +88,8 @@ class Build:
         return {**tables, **marts}, findings
 
     def _engine(self) -> duckdb.DuckDBPyConnection:
-        """An engine of its own, with names of its own."""
-        return sql.connect(self.out.spill)
+        """The engine that staging and curating use too."""
+        return sql.shared(self.out.spill)
 
     def _curate(self, table: Table, contents: Sequence[Content]) -> TableCurated:
         """Law 4 for one table."""

@@ -68,9 +68,10 @@ def _read(lake: Lake, snapshot: Snapshot, names: Sequence[str]) -> tuple[dict[st
     """Sums of each table, and why a table cannot be read: all in one engine, or one by one where a file is damaged."""
     try:
         return _read_together(lake, snapshot, names)
-    except (Damaged, duckdb.Error) as wrong:  # a file that is no Parquet any more fails when its view is made
+    except (Damaged, duckdb.Error) as wrong:  # a file is missing, or no Parquet any more
         if len(names) == 1:
-            return {}, {names[0]: str(wrong).splitlines()[0]}
+            said = f"{wrong.file}: {wrong.sentence}" if isinstance(wrong, Damaged) else str(wrong)
+            return {}, {names[0]: said.splitlines()[0]}
     found: dict[str, _SumsOf] = {}
     broken: dict[str, str] = {}
     for name in names:

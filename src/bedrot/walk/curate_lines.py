@@ -208,11 +208,13 @@ class _Account:
 
     def _note_steps(self, batch: Sequence[Job]) -> None:
         """Fold the loaded batch and note the results; the last state of a partition goes to its file."""
-        for partition, (step, answers) in self.bench.fold().items():
-            job = next(one for one in batch if one.chain.partition == partition)
+        jobs = {job.chain.partition: job for job in batch}
+        last = {partition for partition, job in jobs.items() if job.index + 1 == len(job.chain.ticks)}
+        for partition, (step, answers) in self.bench.fold(last).items():
+            job = jobs[partition]
             self.desk.note("step", job.key(self.desk.rules, held=True), step, answers)
-            if step["piece"] == "merged" and job.index + 1 == len(job.chain.ticks):
-                self.bench.write(partition, self._state(job, step))
+            if step["piece"] == "merged" and partition in last:
+                self.bench.write_folded(partition, self._state(job, step))
                 self.bench.release([partition])
             elif step["piece"] == "slice":
                 self.bench.release([partition])
@@ -285,7 +287,7 @@ class _Account:
         self._provide([Job(one.chain, len(one.states), one.states[-1], (), ()) for one in missing])
         for progress in missing:
             if not progress.states[-1].piece.path.exists():
-                self.bench.write(progress.chain.partition, progress.states[-1])
+                self.bench.write_kept(progress.chain.partition, progress.states[-1])
 
     def _tell(self, progress: Progress) -> None:
         """Add the verdicts of one partition."""

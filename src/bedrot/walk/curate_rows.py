@@ -153,7 +153,7 @@ class _Table:
                 }
                 final = self.desk.merged_path(hashed("rows", keys[job.upto], yes))
                 mine = f"{table} WHERE _job = {job.number}"
-                write_merged(self.desk.con, self.desk.table, mine, self.shape.stored, final)
+                write_merged(self.desk.con, mine, self.shape.stored, final)
                 self.desk.note("state", keys[job.upto], state, job.answers)
 
     def _told(

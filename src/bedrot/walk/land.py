@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections import defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from bedrot.contract import Original
 from bedrot.errors import Refused
-from bedrot.lake import disk, objects
+from bedrot.lake import disk, objects, second_name
 from bedrot.lake.ledger import Landed, Ledger
 from bedrot.lake.zones import Lake
 from bedrot.walk.private import cannot_read
 
 _SAFE_SUFFIXES = {".csv", ".tsv", ".txt", ".json", ".html", ".htm", ".xlsx", ".zip"}
+_OURS = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})\.[a-z]+")
 INBOX = "inbox"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where bytes are in landing; `fresh`: this process has written them there, so that nobody else has them open."""
+
+    path: Path
+    fresh: bool = False
 
 
 @dataclass
@@ -26,7 +38,7 @@ class Landing:
     lake: Lake
     ledger: Ledger
     now: datetime
-    _places: dict[str, dict[str, Path]] = field(default_factory=dict)
+    _listed: dict[str, list[Path]] | None = None
     _noted: dict[str, dict[str, Landed]] | None = None
 
     @property
@@ -41,21 +53,57 @@ class Landing:
         told = self.lake.relative(path)
         return next((one for some in self._all_noted().values() for one in some.values() if one.path == told), None)
 
-    def keep(self, original: Original, folder: str, digest: str) -> Path:
-        """The copy of a file's bytes in `landing/<folder>`; the same bytes are there once.
+    def called(self, path: Path) -> tuple[str, str] | None:
+        """Name and relative path that a file in landing came by, None where nobody knows.
 
-        Raises Refused when the bytes are not those that were hashed: the file changed meanwhile.
+        They are as noted, else those of the delivery that it is a copy of: a process died before it could remove it.
         """
-        place = self.lake.landing / folder
-        ending = f"{digest[:8]}{_safe_suffix(original.name)}"
-        listed = self._listed(folder)
-        kept = listed.get(ending)
-        if kept is not None and kept.is_file() and objects.hash_file(kept)[0] == digest:
-            return kept
-        final = place / f"{self.now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{ending}"
-        disk.put(final, _same_bytes(original, digest), replace=final.exists())
-        listed[ending] = final
-        return final
+        noted = self.known(path)
+        if noted is not None:
+            return noted.name, noted.relative
+        named = _OURS.fullmatch(path.name)
+        if named is None or path.parent.parent != self.lake.landing or path.parent == self.inbox:
+            return None
+        came = (one for one in self.ledger.deliveries() if one.object.startswith(named[1]))
+        return next(((one.name, one.relative) for one in came), None)
+
+    def keep(self, original: Original, folder: str, digest: str, look: disk.Look | None = None) -> Kept:
+        """A file's bytes in `landing/<folder>`; the same bytes are there once, and a copy of ours is not copied again.
+
+        Raises Refused when the bytes are not those that were hashed: the file changed meanwhile. What `look`, which is
+        given the path of the copy, raises goes through; a new copy is not kept then.
+        """
+        for path in self.copies(digest):
+            if path.parent.name == folder or path == original.path:
+                if look is not None:
+                    look(path)
+                return Kept(path)
+        name = f"{self.now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:8]}{_safe_suffix(original.name)}"
+        final = self.lake.landing / folder / name
+        with closing(_same_bytes(original, digest)) as pieces:
+            fresh = disk.put(final, pieces, replace=final.exists(), look=look)
+        listed = self._ours()[digest[:8]]
+        listed += [] if final in listed else [final]
+        return Kept(final, fresh)
+
+    def copies(self, digest: str) -> Iterator[Path]:
+        """The copies of these bytes in landing that are ours, hashed again; what a person put there is none."""
+        for path in self._ours()[digest[:8]]:
+            if path.is_file() and objects.hash_file(path)[0] == digest:
+                yield path
+
+    def leave(self, digest: str, kept: Kept | None = None) -> None:
+        """Forget bytes that raw has taken, and remove our copies of them: `kept`, and what a dead process left.
+
+        Before the latter go, the object is hashed again, and healed from them where it is damaged.
+        """
+        self.forget(digest)
+        taken = self.lake.object_path(digest)
+        if kept is not None:
+            second_name.drop(kept.path, taken)
+        for path in self.copies(digest):
+            objects.put_object(self.lake, path, digest)
+            second_name.drop(path, taken)
 
     def note(self, landed: Landed) -> None:
         """Note why a file in landing was not accepted; what is noted already in the same words stays as it is."""
@@ -79,22 +127,23 @@ class Landing:
                 self._noted.setdefault(one.sha256, {})[one.path] = one
         return self._noted
 
-    def _listed(self, folder: str) -> dict[str, Path]:
-        """The files of a folder of landing by the end of their name, which says their hash."""
-        if folder not in self._places:
-            found = sorted((self.lake.landing / folder).glob("*-*"))
-            self._places[folder] = {path.name.rpartition("-")[2]: path for path in found}
-        return self._places[folder]
+    def _ours(self) -> dict[str, list[Path]]:
+        """The files with names of ours in all folders of landing, by the first digits of their hash."""
+        if self._listed is None:
+            self._listed = defaultdict(list)
+            for path in sorted(self.lake.landing.glob("*/*-*")):
+                named = _OURS.fullmatch(path.name)
+                if named and path.parent != self.inbox:
+                    self._listed[named[1]].append(path)
+        return self._listed
 
 
-def _same_bytes(original: Original, digest: str) -> Iterator[bytes]:
+def _same_bytes(original: Original, digest: str) -> Generator[bytes, None, None]:
     """The bytes of a file; Refused at their end when they are not those that were looked at."""
     again = hashlib.sha256()
     try:
         with original.path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                again.update(piece)
-                yield piece
+            yield from objects.hashed(iter(lambda: file.read(objects.PIECE), b""), again)
     except OSError as failed:
         raise cannot_read(original, failed) from failed
     if again.hexdigest() != digest:

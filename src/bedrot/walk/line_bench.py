@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from bedrot import sql
@@ -60,23 +60,35 @@ class LineBench:
             found[one.partition].append(one)
         return {partition: (found[partition], dict(self._answers[partition])) for partition in found}
 
-    def fold(self) -> dict[str, tuple[dict[str, Any], dict[str, bool]]]:
-        """Fold the loaded batch: for each partition the step as plain values, with the approvals it depends on."""
+    def fold(self, last: Container[str]) -> dict[str, tuple[dict[str, Any], dict[str, bool]]]:
+        """Fold the loaded batch: for each partition the step as plain values, with the approvals it depends on.
+
+        Merged rows are kept for the next tick, but for the partitions in `last`, which have none: write them at once.
+        """
         cleared = []
         for partition, job in self._jobs.items():
             if job.before and self._ask(partition, self.desk.vanished_id(job.chain, job.tick)):
                 cleared.append(partition)
         outcomes = fold(self._fold_of("fold_older", "fold_newer", list(self._jobs), 0, cleared))
         steps = {partition: self._step(job, outcomes[partition]) for partition, job in self._jobs.items()}
-        self._keep([partition for partition, step in steps.items() if step["piece"] == "merged"], steps)
+        merged = [partition for partition, step in steps.items() if step["piece"] == "merged"]
+        self._keep([partition for partition in merged if partition not in last], steps)
         return {partition: (step, self._answers[partition]) for partition, step in steps.items()}
 
-    def write(self, partition: str, state: State) -> None:
-        """Write the kept rows of a partition to their file."""
+    def write_folded(self, partition: str, state: State) -> None:
+        """Write the rows of a partition that were folded just now to their file."""
+        self._write("fold_result", partition, state)
+
+    def write_kept(self, partition: str, state: State) -> None:
+        """Write the rows of a partition that were kept, if they are of that state, to their file."""
         key, table = self._kept[partition]
         if key == state.key:
-            rows = f"{table} WHERE _partition = {sql.text(partition)}"
-            write_merged(self.desk.con, self.desk.table, rows, self.shape.stored, state.piece.path)
+            self._write(table, partition, state)
+
+    def _write(self, table: str, partition: str, state: State) -> None:
+        """Write a partition's rows of a table to the file of the state."""
+        rows = f"{table} WHERE _partition = {sql.text(partition)}"
+        write_merged(self.desk.con, rows, self.shape.stored, state.piece.path)
 
     def said(self, job: Job) -> set[tuple[str, ...]]:
         """The keys, as texts, that the contents of a tick have lines of."""

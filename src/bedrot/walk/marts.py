@@ -66,8 +66,7 @@ def build_marts(  # noqa: PLR0917  what the run knows, all of it needed
         settings=settings_views(settings),
         absolute=lake.absolute,
     )
-    # One desk more than hands: while one query is planned or its file made durable, a hand would be idle.
-    with Bench(con_factory, plan.settings, max(1, workers) + 1) as bench:
+    with Bench(con_factory, plan.settings, max(1, workers)) as bench:
         marts = load_marts(offered(fragments))
         made: dict[str, Future[TableState]] = {}
 

@@ -8,16 +8,14 @@ from pathlib import Path
 import duckdb
 
 from bedrot import sql
-from bedrot.contract import Table
 from bedrot.lake import disk
 
 
-def write_merged(con: duckdb.DuckDBPyConnection, table: Table, rows: str, columns: Sequence[str], final: Path) -> None:
+def write_merged(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[str], final: Path) -> None:
     """Write the rows that stand behind `rows` (SQL: a table and a condition); a file of that name is kept as it is."""
-    order = sql.names(("account", *table.key, "_delivery", "_line"))
     tmp = disk.temporary(final)
     con.execute(
-        f"COPY (SELECT {sql.names(columns)} FROM {rows} ORDER BY {order})"
-        f" TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
+        f"COPY (SELECT {sql.names(columns)} FROM {rows} ORDER BY _delivery, _line)"
+        f" TO {sql.text(tmp.as_posix())} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     )
     disk.publish(tmp, final)

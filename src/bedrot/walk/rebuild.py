@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import bedrot
-from bedrot.errors import BedrotError, Damaged
+from bedrot.errors import BedrotError, Damaged, StorageFailed
 from bedrot.lake import disk, objects, snapshot
 from bedrot.lake.ledger import Staged
 from bedrot.lake.sealed import seal
@@ -25,7 +25,7 @@ from bedrot.lake.zones import Lake
 from bedrot.walk.build import Build, key_of
 from bedrot.walk.compare import Difference, compare
 from bedrot.walk.findings import Findings, write_findings
-from bedrot.walk.run import Walk
+from bedrot.walk.run import UNTOLD, Walk
 from bedrot.walk.stage import StageTask, stage_delivery
 
 
@@ -86,6 +86,7 @@ def rebuild(walk: Walk, now: datetime) -> Rebuilt:
     damaged or a delivery fails.
     """
     disk.sweep(walk.lake.root)
+    disk.clear(walk.lake.work, keep=(walk.lake.spill.name,))
     walk.ledger.catch_up(walk.lake)
     with made_anew(walk) as anew:
         done = Rebuilt(failed=anew.failed)
@@ -163,6 +164,8 @@ def _stage(lake: Lake, task: StageTask) -> list[Staged] | str:
         return f"{task.delivery.name}: its raw object {task.delivery.object[:12]} is missing or damaged."
     try:
         return stage_delivery(task)
+    except StorageFailed:  # says nothing about the delivery
+        raise
     except BedrotError as wrong:
         return str(wrong)
 
@@ -186,11 +189,11 @@ def _fall_back(lake: Lake) -> Snapshot | None:
             path = lake.snapshot_path(number)
             disk.put(lake.archive / "damaged" / path.name, (path.read_bytes(),), replace=True)
             disk.remove(path)
-    disk.remove(lake.pointer_path)
-    if whole is not None:
-        record = hashlib.sha256(lake.snapshot_path(whole.number).read_bytes()).hexdigest()
-        pointer = seal({"number": whole.number, "record": record})
-        disk.put_text(lake.pointer_path, pointer, replace=True, read_only=False)
+    if whole is None:
+        disk.remove(lake.pointer_path)
+        return None
+    record = hashlib.sha256(lake.snapshot_path(whole.number).read_bytes()).hexdigest()
+    disk.put_text(lake.pointer_path, seal({"number": whole.number, "record": record}), replace=True, read_only=False)
     return whole
 
 
@@ -212,7 +215,9 @@ def _bring(scratch: Lake, lake: Lake, before: Snapshot | None) -> list[str]:
 
 
 def _note(walk: Walk, staged: list[Staged]) -> None:
-    """Let the ledger say of staging what raw gives."""
+    """Let the ledger say of staging what raw gives; what no run has told of yet, the next one tells."""
+    known = {one.delivery for one in walk.ledger.staged()}
     with walk.ledger.transaction():
         for one in staged:
             walk.ledger.save_staged(one)
+        walk.ledger.memo_put_many({UNTOLD + one.delivery: "{}" for one in staged if one.delivery not in known})

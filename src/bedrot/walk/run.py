@@ -28,7 +28,8 @@ from bedrot.walk.findings import read_findings, write_findings
 from bedrot.walk.marts import ArtistRule, MartSettings
 from bedrot.walk.stage import StageTask, fingerprint, stage_delivery
 
-_UNTOLD = "untold/"
+UNTOLD = "untold/"
+"""In front of a delivery's id in the ledger's memory: what staging made of it was not told to a person yet."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -178,7 +179,7 @@ def _stage_missing(walk: Walk, summary: Summary) -> None:
             with walk.ledger.transaction():
                 for staged in results:
                     walk.ledger.save_staged(staged)
-                walk.ledger.memo_put(_UNTOLD + task.delivery.id, "{}")
+                walk.ledger.memo_put(UNTOLD + task.delivery.id, "{}")
             walk.progress(f"stage {task.delivery.feed}", done, len(tasks))
 
 
@@ -186,12 +187,12 @@ def finish(walk: Walk, number: int, summary: Summary, now: datetime) -> None:
     """Note that a run ended and that a person was told of what it staged: until then the next run tells it again."""
     with walk.ledger.transaction():
         walk.ledger.finish_run(number, now, "done", summary_json(summary))
-        walk.ledger.memo_forget(walk.ledger.memo_all(_UNTOLD))
+        walk.ledger.memo_forget(walk.ledger.memo_all(UNTOLD))
 
 
 def _count_untold(walk: Walk, summary: Summary) -> None:
     """Count what was staged and not told yet, by this run or by one that died before it could say so."""
-    untold = {key.removeprefix(_UNTOLD) for key in walk.ledger.memo_all(_UNTOLD)}
+    untold = {key.removeprefix(UNTOLD) for key in walk.ledger.memo_all(UNTOLD)}
     for staged in walk.ledger.staged() if untold else ():
         if staged.delivery in untold:
             summary.count(staged)

@@ -164,6 +164,7 @@ def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str) ->
         dict(_all(job, "SELECT _ignored, count(*) FROM bad WHERE _ignored <> '' GROUP BY 1"))
     )
     rejected = _all(job, "SELECT count(*) FROM bad WHERE _ignored IS NULL")[0][0]
+    any_bad = bool(rejected or ignored - text.ignored)
     day = f"CAST(max({sql.name(table.day)}) AS VARCHAR)" if table.day else "NULL"
     rows, until = _all(job, f"SELECT count(*), {day} FROM read_parquet({sql.text(good.as_posix())})")[0]
     if text.records != rows + rejected + sum(ignored.values()):
@@ -183,8 +184,8 @@ def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str) ->
         rows=rows,
         rejected=rejected,
         ignored=dict(sorted(ignored.items())),
-        money={one.name: _money(job, one, text, good) for one in table.money},
-        scale=_scale(job, table, text),
+        money={one.name: _money(job, one, text, good, any_bad=any_bad) for one in table.money},
+        scale=_scale(job, table, text, any_bad=any_bad),
         notes=list(text.notes),
         contents=[],
         until=until,
@@ -196,7 +197,7 @@ def _all(job: _Job, query: str) -> list[tuple[Any, ...]]:
     return job.con.execute(query).fetchall()
 
 
-def _money(job: _Job, one: Field, text: TextRows, good: Path) -> dict[str, str]:
+def _money(job: _Job, one: Field, text: TextRows, good: Path, *, any_bad: bool) -> dict[str, str]:
     """Sums of one money column, and in how many rejected rows it cannot be read; Refused when they disagree.
 
     The sum in the file is of its raw texts, without cleaning or pattern, over all rows but those that show no amount
@@ -205,10 +206,11 @@ def _money(job: _Job, one: Field, text: TextRows, good: Path) -> dict[str, str]:
     name = sql.name(one.name)
     raw = f"TRY_CAST({text.raw.get(one.name, 'NULL')} AS {type_of(one)})"
     read = sql.name("m_" + one.name)
-    readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND {read} IS NOT NULL)"
-    file = _all(job, f"SELECT sum({raw}) FILTER ({readable}) FROM {text.relation} AS r LEFT JOIN bad USING (_line)")[0][
-        0
-    ]
+    query = f"SELECT sum({raw}) FROM {text.relation}"
+    if any_bad:
+        readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND {read} IS NOT NULL)"
+        query += f" AS r LEFT JOIN bad USING (_line) WHERE {readable}"
+    file = _all(job, query)[0][0]
     staged = _all(job, f"SELECT sum({name}) FROM read_parquet({sql.text(good.as_posix())})")[0][0]
     aside = f"SELECT sum({read}), count(*) FILTER ({read} IS NULL) FROM bad WHERE _ignored IS NULL"
     rejected, unreadable = _all(job, aside)[0]
@@ -226,13 +228,13 @@ def _money(job: _Job, one: Field, text: TextRows, good: Path) -> dict[str, str]:
     return {**{part: f"{amount:f}" for part, amount in told}, "unreadable": str(unreadable)}
 
 
-def _scale(job: _Job, table: Table, text: TextRows) -> int:
+def _scale(job: _Job, table: Table, text: TextRows, *, any_bad: bool) -> int:
     """The most decimals that a good row shows in a money column."""
     shown = [f"max({decimals(text.raw[one.name])})" for one in table.money if one.name in text.raw]
     if not shown:
         return 0
-    query = f"SELECT greatest(0, {', '.join(shown)}) FROM {text.relation} AS r ANTI JOIN bad USING (_line)"
-    return int(_all(job, query)[0][0])
+    good = " AS r ANTI JOIN bad USING (_line)" if any_bad else ""
+    return int(_all(job, f"SELECT greatest(0, {', '.join(shown)}) FROM {text.relation}{good}")[0][0])
 
 
 def _contents(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[PartitionContent]:

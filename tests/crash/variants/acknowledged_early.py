@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,9 +14,9 @@ _later: list[tuple[Lake, Path]] = []
 _put, _offer = objects.put_object, accept.Door.offer
 
 
-def put_object(lake: Lake, path: Path) -> None:
-    """Nothing yet."""
-    _later.append((lake, path))
+def put_object(lake: Lake, path: Path, sha256: str | None = None, *, ours: bool = False) -> None:
+    """Nothing yet; the bytes wait in scratch, for their name in landing goes."""
+    _later.append((lake, Path(shutil.copy(path, lake.work))))
 
 
 def offer(self: accept.Door, paths: Sequence[Path]) -> Iterator[accept.Outcome]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bedrot import sql
 from bedrot.walk import stage
+from bedrot.walk.judge import Judged
 
-_good = stage._good_sql
+_good = stage.good_sql
 
 
-def good(job: Any, table: Any, text: Any, judged: str) -> str:
+def good(job: Judged) -> str:
     """Each content once."""
-    content = sql.names(one.name for one in table.fields)
-    return f"SELECT DISTINCT ON ({content}) * FROM ({_good(job, table, text, judged)}) ORDER BY ALL"
+    content = sql.names(one.name for one in job.table.fields)
+    return f"SELECT DISTINCT ON ({content}) * FROM ({_good(job)}) ORDER BY ALL"
 
 
-stage._good_sql = good
+stage.good_sql = good

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bedrot.contract import Field, Kind
 from bedrot.contract.typing_sql import DECIMAL_TYPE
-from bedrot.walk import stage
+from bedrot.walk import judge
 
-_typed = stage.typed
+_typed = judge.typed
 
 
 def typed(field: Field, text: str) -> str:
@@ -15,4 +15,4 @@ def typed(field: Field, text: str) -> str:
     return f"CAST(CAST({exact} AS DOUBLE) AS {DECIMAL_TYPE})" if field.kind is Kind.MONEY else exact
 
 
-stage.typed = typed
+judge.typed = typed

@@ -9,7 +9,14 @@ from pathlib import Path
 from bedrot.lake import disk
 
 
-def put(final: Path, chunks: Iterable[bytes], *, replace: bool = False, read_only: bool = True) -> bool:
+def put(
+    final: Path,
+    chunks: Iterable[bytes],
+    *,
+    replace: bool = False,
+    read_only: bool = True,
+    look: disk.Look | None = None,
+) -> bool:
     """`disk.put` without a temporary file."""
     disk.make_folder(final.parent)
     if final.exists() and not replace:
@@ -19,6 +26,8 @@ def put(final: Path, chunks: Iterable[bytes], *, replace: bool = False, read_onl
         disk.write(fd, chunk)
     disk.fsync(fd)
     os.close(fd)
+    if look is not None:
+        look(final)
     disk.fsync_folder(final.parent)
     return True
 

@@ -11,10 +11,17 @@ from bedrot.lake import disk
 _put = disk.put
 
 
-def put(final: Path, chunks: Iterable[bytes], *, replace: bool = False, read_only: bool = True) -> bool:
+def put(
+    final: Path,
+    chunks: Iterable[bytes],
+    *,
+    replace: bool = False,
+    read_only: bool = True,
+    look: disk.Look | None = None,
+) -> bool:
     """`disk.put`, content with what happened."""
     try:
-        return _put(final, chunks, replace=replace, read_only=read_only)
+        return _put(final, chunks, replace=replace, read_only=read_only, look=look)
     except StorageFailed:
         return True
 
