@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -137,15 +137,30 @@ def converged(story: Story, lake: Path, again: dict[str, Ended], *, told: bool =
     return wrong
 
 
+def was_reached(point: Point, ended: Ended) -> bool:
+    """Whether the program came to the call of a point."""
+    return any(number == point.fault.at for number, _, _ in ended.calls)
+
+
+def strike_within(story: Story, point: Point, variant: str) -> tuple[Point, Ended, list[str]]:
+    """A strike at a point, or at the last call of a run that made a few calls less: tables are made side by side."""
+    ended, wrong = strike(story, point, variant)
+    for _ in range(3):
+        if was_reached(point, ended) or wrong:
+            break
+        mode = "before" if point.fault.mode == "torn" else point.fault.mode
+        point = Point(point.step, replace(point.fault, at=max(number for number, _, _ in ended.calls), mode=mode))
+        ended, wrong = strike(story, point, variant)
+    return point, ended, wrong
+
+
 def strike_all(story: Story, points: Sequence[Point], variant: str = "", hands: int = 1) -> Tally:
     """All points, so many at a time."""
     tally = Tally()
     with ThreadPoolExecutor(hands) as pool:
-        for point, (ended, wrong) in zip(
-            points, pool.map(lambda one: strike(story, one, variant), points), strict=True
-        ):
+        for point, ended, wrong in pool.map(lambda one: strike_within(story, one, variant), points):
             tally.points += 1
-            tally.reached += any(number == point.fault.at for number, _, _ in ended.calls)
+            tally.reached += was_reached(point, ended)
             tally.ended[str(ended.code)] += 1
             tally.met.add(f"{point.step} {ended.hit(point.fault)}")
             tally.wrong += wrong
