@@ -223,15 +223,8 @@ def test_adopt_keeps_what_has_the_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.ENOSYS])
-def test_adopt_copies_where_no_link_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    link = disk.link
-
-    def refuses(old: Path, new: Path) -> None:
-        if code != errno.EXDEV or old.parent != new.parent:
-            raise OSError(code, os.strerror(code))
-        link(old, new)
-
-    monkeypatch.setattr(disk, "link", refuses)
+def test_adopt_copies_where_no_link_can_be(tmp_path: Path, refuse_links: Callable[[int], None], code: int) -> None:
+    refuse_links(code)
     disk.put(tmp_path / "a", [NEW])
     assert second_name.adopt(tmp_path / "a", tmp_path / "d" / "b", iter([NEW])) is True
     assert (tmp_path / "d" / "b").read_bytes() == NEW

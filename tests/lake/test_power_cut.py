@@ -261,7 +261,7 @@ def pointer_before_record() -> Iterator[None]:
 
     def write(lake: Lake, one: Snapshot) -> None:
         text = one.to_json()
-        snapshot._point(lake, one.number, text)
+        snapshot.point(lake, one.number, text)
         disk.put_text(lake.snapshot_path(one.number), text)
 
     snapshot.write_snapshot = write

@@ -107,16 +107,9 @@ def test_the_copy_in_landing_becomes_the_object(lake: Lake, given: Path, monkeyp
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.ENOTSUP])
 def test_where_no_link_can_be_the_bytes_are_copied(
-    lake: Lake, given: Path, monkeypatch: pytest.MonkeyPatch, code: int
+    lake: Lake, given: Path, refuse_links: Callable[[int], None], code: int
 ) -> None:
-    link = disk.link
-
-    def refuses(old: Path, new: Path) -> None:
-        if code != errno.EXDEV or old.parent != new.parent:
-            raise OSError(code, os.strerror(code))
-        link(old, new)
-
-    monkeypatch.setattr(disk, "link", refuses)
+    refuse_links(code)
     (outcome,) = give(lake, given)
     assert outcome.verdict == "accepted"
     assert landed(lake) == []

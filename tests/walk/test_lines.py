@@ -115,7 +115,7 @@ def test_every_record_comes_through_with_its_line_and_texts(
         texts = from_lines(con, Delimited("t"), MONEY, given, folder)
         cells = ", ".join(texts.raw[name] for name in ("day", "title", "paid"))
         read = con.execute(f"SELECT _line, {texts.fault}, {cells} FROM {texts.relation} ORDER BY 1").fetchall()
-        whole = con.execute(f"SELECT _line, {texts.text} FROM {texts.texts} ORDER BY 1").fetchall()
+        whole = con.execute(f"SELECT _line, {texts.text} FROM {texts.relation} ORDER BY 1").fetchall()
     filled = {number: line.translate(OURS) for number, line in enumerate(lines, start=2) if line}
     assert whole == sorted(filled.items())
     assert [(line, list(row)) for line, fault, *row in read if fault is None] == [

@@ -68,7 +68,7 @@ def _damage_named(lake: Lake) -> Iterator[None]:
     """Name the file where an error of the engine comes of a published or staged file that is not whole."""
     try:
         yield
-    except _ours_and_the_engines() as wrong:
+    except _errors(BedrotError, engine="Error") as wrong:
         from bedrot.lake.damage import damage_behind
 
         found = damage_behind(wrong, lake, lambda: _files(lake))
@@ -77,10 +77,10 @@ def _damage_named(lake: Lake) -> Iterator[None]:
         raise found from wrong
 
 
-def _ours_and_the_engines() -> tuple[type[Exception], ...]:
-    """Our errors, and the engine's where the command that failed has loaded it."""
-    engine = sys.modules.get("duckdb")
-    return (BedrotError, engine.Error) if engine else (BedrotError,)
+def _errors(ours: type[Exception], *, engine: str) -> tuple[type[Exception], ...]:
+    """A class of errors, and one of the engine's where the command that failed has loaded it."""
+    loaded = sys.modules.get("duckdb")
+    return (ours, getattr(loaded, engine)) if loaded else (ours,)
 
 
 def _files(lake: Lake) -> dict[str, str]:
@@ -101,21 +101,12 @@ def writing(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]
         yield parts
 
 
-def _engine_refusals() -> tuple[type[Exception], ...]:
-    """The engine's words for a disk that refuses; asked for only when something failed, so that no command loads it."""
-    import duckdb
-
-    return (duckdb.IOException,)
-
-
 @contextmanager
 def disk_refusals(lake: Lake) -> Iterator[None]:
     """Turn what the disk and the engine say of scratch and tables that cannot be written into StorageFailed."""
     try:
         yield
-    except OSError as failed:
-        raise _storage_failed(lake, failed) from failed
-    except _engine_refusals() as failed:
+    except _errors(OSError, engine="IOException") as failed:
         raise _storage_failed(lake, failed) from failed
 
 

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from bedrot.commands.common import out, show, writing
+from bedrot.commands.walk import door_of
 from bedrot.errors import Misconfigured
 from bedrot.lake.zones import Lake
 
@@ -50,7 +51,6 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shal
     from bedrot.demo import downloads
     from bedrot.lake.opened import open_snapshot
     from bedrot.lake.snapshot import current
-    from bedrot.walk.accept import Door
     from bedrot.walk.run import Walk, finish, run
 
     where = folder.resolve()
@@ -62,10 +62,7 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shal
         verdicts: Counter[str] = Counter()
         with_files = list(downloads(walk.sources, where / "downloads"))
         for download in with_files:
-            accounts = {source.name: settings.accounts_of(source.name) for source in walk.sources}
-            now = datetime.now(UTC)
-            door = Door(lake, ledger, walk.sources, accounts, download.told, now)
-            for outcome in door.offer([download.path]):
+            for outcome in door_of(lake, ledger, settings, walk.sources, download.told).offer([download.path]):
                 verdicts[outcome.verdict] += 1
                 if outcome.needs_person:
                     out.print(escape(f"{outcome.verdict}: {outcome.name}: {outcome.sentence}"))

@@ -54,7 +54,7 @@ def import_(
 
     told = Told(account, instant(exported_at, "--exported-at"), instant(received_at, "--received-at"), accept_resaved)
     with writing(lake) as (where, ledger, settings):
-        door = _door(where, ledger, settings, find_sources(settings.source_folders(where.root)), told)
+        door = door_of(where, ledger, settings, find_sources(settings.source_folders(where.root)), told)
         rows, needs_person = [], False
         for outcome in door.offer(paths):
             needs_person = needs_person or outcome.needs_person
@@ -69,7 +69,7 @@ def import_(
         raise typer.Exit(1)
 
 
-def _door(lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], told: Told) -> Door:
+def door_of(lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], told: Told) -> Door:
     """The way into the lake, with what the settings say of accounts; nothing that stages or curates is loaded."""
     from bedrot.walk.accept import Door
 
@@ -102,7 +102,7 @@ def run(
         began = ledger.start_run(datetime.now(UTC))
         with _progress(as_json) as progress:
             walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
-            inbox = take_inbox(_door(where, ledger, settings, walk.sources, Told()))
+            inbox = take_inbox(door_of(where, ledger, settings, walk.sources, Told()))
             summary = walk_run(walk)
         if as_json:
             told = {**json.loads(summary_json(summary)), "inbox": [vars(outcome) for outcome in inbox]}

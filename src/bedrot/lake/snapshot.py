@@ -26,6 +26,7 @@ __all__ = [
     "numbers",
     "only_reads",
     "open_snapshot",
+    "point",
     "unreferenced",
     "write_snapshot",
 ]
@@ -116,7 +117,7 @@ def write_snapshot(lake: Lake, snapshot: Snapshot) -> None:
             "Run the same command again.",
             file=str(lake.root),
         )
-    _point(lake, snapshot.number, text)
+    point(lake, snapshot.number, text)
 
 
 def current(lake: Lake) -> Snapshot | None:
@@ -197,8 +198,8 @@ def _pointed(lake: Lake) -> int:
     return int(value["number"])
 
 
-def _point(lake: Lake, number: int, text: str) -> None:
-    """Let the pointer name a record that is durable."""
+def point(lake: Lake, number: int, text: str) -> None:
+    """Let the pointer name a record that is durable, `text` being all of it."""
     pointer = {"number": number, "record": hashlib.sha256(text.encode()).hexdigest()}
     disk.put_text(lake.pointer_path, seal(pointer), replace=True, read_only=False)
 

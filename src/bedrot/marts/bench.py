@@ -52,7 +52,7 @@ class Desk:
 
 
 class Bench:
-    """One engine, started when first needed, and closed with the block it is used in; it has a few desks."""
+    """A few desks at one engine, made when first needed and gone with the block they are used in."""
 
     def __init__(self, con_factory: Connect, settings: Mapping[str, str], workers: int) -> None:
         self._con_factory = con_factory

@@ -66,14 +66,14 @@ def _why_sql(job: Judged) -> str:
 
 
 def _good_conditions(job: Judged) -> list[str]:
-    """SQL conditions that are all true just where a row is data and there is no reason against it."""
+    """SQL conditions that are all true just where a row is data and no field speaks against it."""
     conditions = ["_fault IS NULL", "_ignored IS NULL"]
     for one in job.table.fields:
         if one.name in job.text.raw:
             conditions += fits(one, _text_of(one), sql.name(one.name))
         elif one.filled:
             conditions.append("FALSE")
-    return conditions + [f"_wrong_{number} IS NOT TRUE" for number, _ in enumerate(_limits(job.delivery, job.table))]
+    return conditions
 
 
 def _undamaged(raw: str) -> str:
@@ -110,8 +110,9 @@ def good_sql(job: Judged) -> str:
     }[table.partition.grain]
     # Asked as columns of their own, the limits cost one look for each distinct value; and `random` keeps the engine
     # from asking the condition before the typing, which would type every text twice.
-    wrong = "".join(f", {one} AS _wrong_{number}" for number, (one, _) in enumerate(_limits(job.delivery, table)))
-    good = " AND ".join([*_good_conditions(job), "random() >= 0"])
+    limits = {f"_wrong_{number}": wrong for number, (wrong, _) in enumerate(_limits(job.delivery, table))}
+    wrong = "".join(f", {one} AS {name}" for name, one in limits.items())
+    good = " AND ".join([*_good_conditions(job), *(f"{name} IS NOT TRUE" for name in limits), "random() >= 0"])
     return (
         f"SELECT {sql.text(job.account)} AS account, {columns}, {sql.text(job.delivery.id)} AS _delivery,"
         f" _line, {text.locator} AS _locator, {partition} AS _partition"
@@ -135,6 +136,6 @@ def rejects_sql(job: Judged) -> str:
     text = job.text
     return (
         f"SELECT {sql.text(job.delivery.id)} AS _delivery, _line, {text.locator} AS _locator, _why AS reason,"
-        f" text FROM bad JOIN (SELECT _line, {text.text} AS text FROM {text.texts}) USING (_line)"
+        f" text FROM bad JOIN (SELECT _line, {text.text} AS text FROM {text.relation}) USING (_line)"
         " WHERE _ignored IS NULL ORDER BY _line"
     )

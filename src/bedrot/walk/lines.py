@@ -1,8 +1,7 @@
 """Delimited text as lines: what the bytes are, which heading is which field, and one text line for each record.
 
-DuckDB reads such lines fastest, and loses none, when each line is one column that SQL splits. That needs one kind of
-line end, no blank line and no quoting; a file of another kind is first rewritten, record by record, with its line
-numbers in front.
+DuckDB parts lines fastest, and loses none, that have one kind of line end and no quoting; a file of another kind is
+first rewritten, record by record, with its line numbers in front.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LINE_BYTES = 1 << 20
 COLUMNS = 5_000
 _CHUNK = 1 << 20
 _ODD = (b"\x00", b"\x01", b"\x02", b"\x1d", b"\x1e", b"\x1f")
-_OURS = re.compile("[\x00\x01\x02\x1d\x1e\x1f]")
+_ODD_TEXT = re.compile(f"[{b''.join(_ODD).decode()}]")
 _NOT_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ENDS = re.compile("\r\n|\r|\n")
@@ -69,6 +68,13 @@ class Bytes:
     def ends(self) -> int:
         """Number of line ends."""
         return self.returns + self.feeds - self.pairs
+
+    @property
+    def newline(self) -> str:
+        """The one kind of line end that the text has; empty where it has none, or several."""
+        if self.pairs == self.returns == self.feeds:
+            return "\r\n" if self.pairs else ""
+        return "\r" if not self.feeds else "\n" if not self.returns else ""
 
 
 @dataclass(frozen=True)
@@ -236,13 +242,10 @@ def as_it_stands(original: Original, heading: Heading, found: Bytes) -> Lines | 
 
     A blank line counts as a record here, which no reader finds: then the file must be rewritten.
     """
-    alike = [end for end, count in (("\r", found.returns), ("\n", found.feeds), ("\r\n", found.pairs)) if count]
-    if found.pairs == found.returns == found.feeds:
-        alike = alike[-1:]
-    if len(alike) != 1 or found.utf16 or not found.utf8 or found.odd or (found.quotes and _quoting(heading)):
+    if not found.newline or found.utf16 or not found.utf8 or found.odd or (found.quotes and _quoting(heading)):
         return None
-    cut = found.last[-1:] not in (b"\r", b"\n")
-    return Lines(original.path, alike[0], heading.delimiter, numbered=False, records=found.ends - 1 + cut)
+    records = found.ends - (found.last[-1:] in (b"\r", b"\n"))
+    return Lines(original.path, found.newline, heading.delimiter, numbered=False, records=records)
 
 
 def _quoting(heading: Heading) -> bool:
@@ -299,9 +302,7 @@ def _escaped(value: str) -> str:
 
     What a file itself has of the control characters used here becomes U+FFFD, the sign for a character that is lost.
     """
-    if _OURS.search(value):
-        value = _OURS.sub("\ufffd", value)
-    return value.replace("\n", NEWLINE_INSIDE).replace("\r", RETURN_INSIDE)
+    return _ODD_TEXT.sub("\ufffd", value).replace("\n", NEWLINE_INSIDE).replace("\r", RETURN_INSIDE)
 
 
 def _count_records(text: TextIO, *, quoting: bool) -> int:

@@ -1,8 +1,8 @@
 """Marts: SQL files run in the order of what each reads, only where what they read has moved.
 
 A mart's `partition` says how: `aligned` runs it for each changed partition of its one input alone; `by <column>` for
-each value of that column whose files changed; `whole` for everything. Small months are one
-partition, a year. Results are files named by their hash.
+each value of that column whose files changed; `whole` for everything. Small months are one partition, a year.
+Results are files named by their hash.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ What is published is only replaced when all of raw could be read: a rebuild that
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,13 +18,12 @@ import bedrot
 from bedrot.errors import BedrotError, Damaged, StorageFailed
 from bedrot.lake import disk, objects, snapshot
 from bedrot.lake.ledger import Staged
-from bedrot.lake.sealed import seal
 from bedrot.lake.snapshot import Snapshot, TableState, write_snapshot
 from bedrot.lake.zones import Lake
 from bedrot.walk.build import Build, key_of
 from bedrot.walk.compare import Difference, compare
 from bedrot.walk.findings import Findings, write_findings
-from bedrot.walk.run import UNTOLD, Walk
+from bedrot.walk.run import UNTOLD, Walk, tidy
 from bedrot.walk.stage import StageTask, stage_delivery
 
 
@@ -85,9 +83,7 @@ def rebuild(walk: Walk, now: datetime) -> Rebuilt:
     The caller holds the writer's lock; `now` is the instant of publishing. Nothing is published where a raw object is
     damaged or a delivery fails.
     """
-    disk.sweep(walk.lake.root)
-    disk.clear(walk.lake.work, keep=(walk.lake.spill.name,))
-    walk.ledger.catch_up(walk.lake)
+    tidy(walk)
     with made_anew(walk) as anew:
         done = Rebuilt(failed=anew.failed)
         before = _current(walk.lake)
@@ -192,8 +188,7 @@ def _fall_back(lake: Lake) -> Snapshot | None:
     if whole is None:
         disk.remove(lake.pointer_path)
         return None
-    record = hashlib.sha256(lake.snapshot_path(whole.number).read_bytes()).hexdigest()
-    disk.put_text(lake.pointer_path, seal({"number": whole.number, "record": record}), replace=True, read_only=False)
+    snapshot.point(lake, whole.number, lake.snapshot_path(whole.number).read_bytes().decode())
     return whole
 
 

@@ -113,9 +113,7 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
 
     The caller holds the writer's lock. A delivery that fails to stage is named in the summary; the others go on.
     """
-    disk.sweep(walk.lake.root)
-    disk.clear(walk.lake.work, keep=(walk.lake.spill.name,))
-    walk.ledger.catch_up(walk.lake)
+    tidy(walk)
     summary = Summary()
     _stage_missing(walk, summary)
     _count_untold(walk, summary)
@@ -142,6 +140,13 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
     _archive(walk, now or datetime.now(UTC))
     summary.held, summary.vanished = len(findings.held), len(findings.vanished)
     return summary
+
+
+def tidy(walk: Walk) -> None:
+    """Remove what dead processes left behind, and let the ledger take in what they brought into raw."""
+    disk.sweep(walk.lake.root)
+    disk.clear(walk.lake.work, keep=(walk.lake.spill.name,))
+    walk.ledger.catch_up(walk.lake)
 
 
 def _archive(walk: Walk, now: datetime) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_NEVER = "\x01"
+"""What stands in no line that was rewritten."""
+
+
 @dataclass(frozen=True)
 class TextRows:
     """Rows of one table as texts: SQL of a relation with `_line` (place in the file's order), and of what is in it.
 
     `raw` is each field's text, `locator` the place for people, `fault` why the row as a whole cannot be taken,
-    `repeated` why it is no data; `text` is the row as it stood, in the relation `texts`. `records` counts the physical
+    `repeated` why it is no data; `text` is the row as it stood. `records` counts the physical
     records without the reader; `ignored` those that are no data and not in the relation, by reason.
     """
 
@@ -31,7 +35,6 @@ class TextRows:
     raw: Mapping[str, str]
     locator: str
     text: str
-    texts: str
     records: int
     fault: str = "CAST(NULL AS VARCHAR)"
     repeated: str = "CAST(NULL AS VARCHAR)"
@@ -83,7 +86,6 @@ def from_lines(
         raw={name: _unescaped(column, prepared) for name, column in columns.items()} | told,
         locator="'line ' || _line",
         text=split.text,
-        texts=split.texts,
         records=prepared.records,
         fault=split.fault,
         repeated=f"CASE WHEN {repeated} THEN 'heading row repeated' END",
@@ -94,12 +96,11 @@ def from_lines(
 
 @dataclass(frozen=True)
 class _Split:
-    """SQL of lines parted into columns `c0`, `c1`, … with `_line`, of their faults and texts, and where these are."""
+    """SQL of lines parted into columns `c0`, `c1`, … with `_line`, and of their faults and texts."""
 
     relation: str
     fault: str
     text: str
-    texts: str
 
 
 def _read_split(
@@ -111,10 +112,9 @@ def _read_split(
     """
     import duckdb  # noqa: PLC0415  checking a file at the door needs this module, not the engine
 
-    count = len(heading.titles)
     target = sql.text((work / "split.parquet").as_posix())
-    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(count))
-    read = _read_csv(prepared, f"columns = {{{columns}}}, skip = 1, strict_mode = true")
+    columns = [f"c{place}" for place in range(len(heading.titles))]
+    read = _read_csv(prepared, prepared.delimiter, columns, strict=True)
     try:
         copied = con.execute(f"COPY (FROM {read}) TO {target} (FORMAT parquet, COMPRESSION lz4)").fetchall()
     except duckdb.InvalidInputException:
@@ -125,40 +125,37 @@ def _read_split(
         f"(SELECT * EXCLUDE (file_row_number), file_row_number + 2 AS _line"
         f" FROM read_parquet({target}, file_row_number = true))"
     )
-    text = f" || {sql.text(prepared.delimiter)} || ".join(f"c{place}" for place in range(count))
-    return _Split(relation, "CAST(NULL AS VARCHAR)", text, relation)
+    text = f" || {sql.text(prepared.delimiter)} || ".join(columns)
+    return _Split(relation, "CAST(NULL AS VARCHAR)", text)
 
 
 def _split_lines(
     con: duckdb.DuckDBPyConnection, heading: text_lines.Heading, prepared: text_lines.Lines, work: Path
 ) -> _Split:
     """Rewritten lines parted by SQL, where a line with too few or too many fields is a row with a fault."""
-    flat, target = (sql.text((work / name).as_posix()) for name in ("lines.parquet", "split.parquet"))
     count, unit = len(heading.titles), sql.text(text_lines.UNIT)
-    read = _read_csv(replace(prepared, delimiter="\x01"), "columns = {'l': 'VARCHAR'}, strict_mode = false")
-    con.execute(f"COPY (FROM {read}) TO {flat} (FORMAT parquet, COMPRESSION lz4)")
+    target = sql.text((work / "split.parquet").as_posix())
     columns = ", ".join(f"p[{place + 2}] AS c{place}" for place in range(count))
     con.execute(
         f"COPY (SELECT {columns}, CAST(p[1] AS BIGINT) AS _line, len(p) - 1 AS n, l"
-        f" FROM (SELECT l, string_split(l, {unit}) AS p FROM read_parquet({flat}, file_row_number = true)"
-        f" WHERE file_row_number > 0)) TO {target} (FORMAT parquet, COMPRESSION lz4)"
+        f" FROM (SELECT l, string_split(l, {unit}) AS p FROM {_read_csv(prepared, _NEVER, ['l'], strict=False)}))"
+        f" TO {target} (FORMAT parquet, COMPRESSION lz4)"
     )
-    relation = f"read_parquet({target})"
     return _Split(
-        relation=relation,
+        relation=f"read_parquet({target})",
         fault=f"CASE WHEN n <> {count} THEN 'the line has ' || n || ' fields where the heading has {count}' END",
         text=_unescaped(f"replace(substr(l, instr(l, {unit}) + 1), {unit}, chr(9))", prepared),
-        texts=relation,
     )
 
 
-def _read_csv(prepared: text_lines.Lines, more: str) -> str:
-    """SQL that reads lines as they stand: no quoting, no comment, nothing null."""
+def _read_csv(prepared: text_lines.Lines, delimiter: str, columns: Sequence[str], *, strict: bool) -> str:
+    """SQL that reads the lines below the heading as they stand: no quoting, no comment, nothing null."""
     newline = sql.text(prepared.newline.replace("\r", "\\r").replace("\n", "\\n"))
+    texts = ", ".join(f"{sql.text(one)}: 'VARCHAR'" for one in columns)
     return (
-        f"read_csv({sql.text(prepared.path.as_posix())}, delim = {sql.text(prepared.delimiter)}, header = false,"
+        f"read_csv({sql.text(prepared.path.as_posix())}, delim = {sql.text(delimiter)}, header = false, skip = 1,"
         f" quote = '', escape = '', comment = '', auto_detect = false, new_line = {newline}, nullstr = [chr(2)],"
-        f" max_line_size = {4 << 20}, {more})"
+        f" columns = {{{texts}}}, strict_mode = {strict}, max_line_size = {4 << 20})"
     )
 
 
@@ -237,7 +234,6 @@ def _from_json_lines(table: Table, path: Path, records: int, ignored: Counter[st
         raw={name: sql.name(name) for name in names},
         locator="_locator",
         text=f"CAST(json_object({pairs}) AS VARCHAR)",
-        texts=relation,
         records=records,
         ignored=ignored,
     )

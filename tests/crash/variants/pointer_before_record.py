@@ -10,7 +10,7 @@ from bedrot.walk import run
 def write_snapshot(lake: Lake, one: snapshot.Snapshot) -> None:
     """Pointer, then record."""
     text = one.to_json()
-    snapshot._point(lake, one.number, text)
+    snapshot.point(lake, one.number, text)
     disk.put_text(lake.snapshot_path(one.number), text)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from typing import Any
 
 from bedrot.errors import StorageFailed
 from bedrot.lake import disk
@@ -11,17 +10,10 @@ from bedrot.lake import disk
 _put = disk.put
 
 
-def put(
-    final: Path,
-    chunks: Iterable[bytes],
-    *,
-    replace: bool = False,
-    read_only: bool = True,
-    look: disk.Look | None = None,
-) -> bool:
+def put(*told: Any, **more: Any) -> bool:
     """`disk.put`, content with what happened."""
     try:
-        return _put(final, chunks, replace=replace, read_only=read_only, look=look)
+        return _put(*told, **more)
     except StorageFailed:
         return True
 
