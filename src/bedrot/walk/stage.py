@@ -119,6 +119,7 @@ def _own_code() -> str:
     digest = hashlib.sha256()
     for path in (
         here / "stage.py",
+        here / "judge.py",
         here / "text_rows.py",
         here / "lines.py",
         here.parent / "contract" / "typing_sql.py",
