@@ -89,6 +89,14 @@ def literal(value: str | int | Decimal | date | bool | None) -> str:
     return text(value)
 
 
+def constant(value: str) -> str:
+    """A text that all rows of a written file have: written as a type of one value, no row's text is looked at.
+
+    Parquet knows no such type: who reads the file finds plain text.
+    """
+    return f"CAST({text(value)} AS ENUM({text(value)}))"
+
+
 def files(paths: Iterable[Path]) -> str:
     """Paths as a list literal for read_parquet."""
     return "[" + ", ".join(text(path.as_posix()) for path in paths) + "]"

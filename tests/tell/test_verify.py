@@ -168,7 +168,7 @@ def test_deep_sees_a_staged_amount_that_was_changed_by_a_cent(lake: Lake) -> Non
     con = sql.connect(None)
     copy = path.with_name("copy")
     con.execute(
-        f"COPY (SELECT * REPLACE (CASE WHEN _locator = 'line 4' THEN earnings + 0.01 ELSE earnings END AS earnings)"
+        f"COPY (SELECT * REPLACE (CASE WHEN _line = 4 THEN earnings + 0.01 ELSE earnings END AS earnings)"
         f" FROM read_parquet({sql.files([path])})) TO {sql.text(copy.as_posix())} (FORMAT parquet)"
     )
     overwrite(path, copy.read_bytes())

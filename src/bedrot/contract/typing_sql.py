@@ -55,6 +55,9 @@ _PATTERNS = {
     Kind.INSTANT: _INSTANT,
 }
 
+LOCATOR = "coalesce(_locator, 'line ' || _line)"
+"""SQL of a staged row's place for people; staging leaves it out where it is the line, for it costs as much as four."""
+
 _EXPECTED = {
     Kind.INTEGER: "a whole number such as 120",
     Kind.DECIMAL: "a number such as 0.59, with at most 18 decimals",

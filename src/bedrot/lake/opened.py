@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bedrot import sql
+from bedrot.contract.typing_sql import LOCATOR
 from bedrot.errors import Damaged, Refused
 from bedrot.lake.damage import naming_damage
 from bedrot.lake.zones import Lake
@@ -142,7 +143,11 @@ def _rows(root: str, table: TableState, sizes: Mapping[str, int]) -> str:
     branches = [f"SELECT {typed} WHERE false"]
     for group in _groups(root, table):
         branches += _branches(table, group, sizes)
-    chosen = ", ".join(f"CAST({sql.name(name)} AS {kind}) AS {sql.name(name)}" for name, kind in table.columns)
+    staged = table.name.startswith(STAGING)
+    chosen = ", ".join(
+        f"CAST({LOCATOR if staged and name == '_locator' else sql.name(name)} AS {kind}) AS {sql.name(name)}"
+        for name, kind in table.columns
+    )
     return f"SELECT {chosen} FROM ({' UNION ALL BY NAME '.join(branches)})"
 
 

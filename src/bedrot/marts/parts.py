@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bedrot import sql
-from bedrot.contract.typing_sql import columns_of
+from bedrot.contract.typing_sql import LOCATOR, columns_of
 from bedrot.contract.values import Source
 from bedrot.lake.snapshot import Part
 from bedrot.marts.interfaces import empty_sql
@@ -44,7 +44,7 @@ def digest(value: Any) -> str:
 
 def staging_sql(parts: Sequence[Part], columns: Columns, absolute: Callable[[str], Path]) -> str:
     """A SELECT of a staging table's rows: slices filtered by `_partition` (row groups prune), merged files whole."""
-    names = sql.names(name for name, _ in columns)
+    names = ", ".join(f"{LOCATOR} AS _locator" if name == "_locator" else sql.name(name) for name, _ in columns)
     arms: list[str] = []
     merged = [absolute(part.path) for part in parts if part.slice is None]
     if merged:

@@ -13,6 +13,7 @@ from typing import Any
 
 from bedrot import sql
 from bedrot.contract import Original, Source
+from bedrot.contract.typing_sql import LOCATOR
 from bedrot.errors import Misconfigured, Refused
 from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Staged
@@ -138,8 +139,8 @@ def _table(lake: Lake, staged: Staged) -> dict[str, Any]:
     con = sql.connect(None)
     try:
         found = con.execute(
-            f"SELECT * EXCLUDE (_delivery) FROM read_parquet({sql.text(lake.absolute(staged.path).as_posix())})"
-            " ORDER BY _line"
+            f"SELECT * EXCLUDE (_delivery) REPLACE ({LOCATOR} AS _locator)"
+            f" FROM read_parquet({sql.text(lake.absolute(staged.path).as_posix())}) ORDER BY _line"
         )
         names = [column[0] for column in found.description]
         rows = [

@@ -9,7 +9,7 @@ from bedrot import sql
 from bedrot.contract import Field, Grain, Kind, Table
 from bedrot.contract.typing_sql import cleaned, complaint, fits, type_of, typed
 from bedrot.lake.deliveries import Delivery
-from bedrot.walk.text_rows import TextRows
+from bedrot.walk.text_rows import LINE, TextRows
 
 _AS_NUMBER = "[0-9]+([.,][0-9]+)?[eE][+]?[0-9]+|[0-9]+[.,]0+"
 _EARLIEST = date(1990, 1, 1)
@@ -97,11 +97,12 @@ def _limits(delivery: Delivery, table: Table) -> list[tuple[str, str]]:
 def good_sql(job: Judged) -> str:
     """The SELECT of good rows, sorted; what is equal in every row is added behind the sort, where it costs nothing."""
     table, text = job.table, job.text
-    told = [one.name for one in table.fields if one.name in text.raw]
+    sorted_by_row = [one.name for one in table.fields if one.name in text.raw and one.name not in text.told]
     columns = ", ".join(
-        sql.name(one.name) if one.name in told else f"CAST(NULL AS {type_of(one)}) AS {sql.name(one.name)}"
+        sql.name(one.name) if one.name in sorted_by_row else f"{_same_in_all(one, text)} AS {sql.name(one.name)}"
         for one in table.fields
     )
+    locator = "CAST(NULL AS VARCHAR)" if text.locator == LINE else text.locator
     column = sql.name(table.partition.column)
     partition, order = {
         Grain.MONTH: (f"left(CAST({column} AS VARCHAR), 7)", f"year({column}) * 12 + month({column}), _line"),
@@ -114,12 +115,21 @@ def good_sql(job: Judged) -> str:
     wrong = "".join(f", {one} AS {name}" for name, one in limits.items())
     good = " AND ".join([*_good_conditions(job), *(f"{name} IS NOT TRUE" for name in limits), "random() >= 0"])
     return (
-        f"SELECT {sql.text(job.account)} AS account, {columns}, {sql.text(job.delivery.id)} AS _delivery,"
-        f" _line, {text.locator} AS _locator, {partition} AS _partition"
-        f" FROM (SELECT {sql.names([*told, '_line'])}{_place(text)}"
+        f"SELECT {sql.constant(job.account)} AS account, {columns}, {sql.constant(job.delivery.id)} AS _delivery,"
+        f" _line, {locator} AS _locator, {partition} AS _partition"
+        f" FROM (SELECT {sql.names([*sorted_by_row, '_line'])}{_place(text)}"
         f" FROM (SELECT *, {good} AS _good FROM (SELECT *{wrong} FROM ({_typed_sql(job)})))"
         f" WHERE _good ORDER BY {order})"
     )
+
+
+def _same_in_all(field: Field, text: TextRows) -> str:
+    """SQL of a value that all rows have: none, or what the file as a whole tells."""
+    value = text.told.get(field.name)
+    if not value:
+        return f"CAST(NULL AS {type_of(field)})"
+    plain = field.kind is Kind.TEXT and not field.clean and not field.blank
+    return sql.constant(value) if plain else typed(field, cleaned(field, sql.text(value)))
 
 
 def bad_sql(job: Judged) -> str:

@@ -165,9 +165,9 @@ def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str) ->
         dict(_all(job, "SELECT _ignored, count(*) FROM bad WHERE _ignored <> '' GROUP BY 1"))
     )
     rejected = _all(job, "SELECT count(*) FROM bad WHERE _ignored IS NULL")[0][0]
-    any_bad = bool(rejected or ignored - text.ignored)
-    day = f"CAST(max({sql.name(table.day)}) AS VARCHAR)" if table.day else "NULL"
-    rows, until = _all(job, f"SELECT count(*), {day} FROM read_parquet({sql.text(good.as_posix())})")[0]
+    in_file, scale = _in_file(job, table, text, any_bad=bool(rejected or ignored - text.ignored))
+    rows, until, staged = _in_staged(job, table, good)
+    aside = _set_aside(job, table)
     if text.records != rows + rejected + sum(ignored.values()):
         raise Refused(
             f"{text.records:,} records of {table.name} are in the file, but {rows:,} were read, {rejected:,} set aside"
@@ -185,8 +185,10 @@ def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str) ->
         rows=rows,
         rejected=rejected,
         ignored=dict(sorted(ignored.items())),
-        money={one.name: _money(job, one, text, good, any_bad=any_bad) for one in table.money},
-        scale=_scale(job, table, text, any_bad=any_bad),
+        money={
+            one.name: _balance(job, one, in_file[one.name], staged[one.name], aside[one.name]) for one in table.money
+        },
+        scale=scale,
         notes=list(text.notes),
         contents=[],
         until=until,
@@ -198,44 +200,68 @@ def _all(job: _Job, query: str) -> list[tuple[Any, ...]]:
     return job.con.execute(query).fetchall()
 
 
-def _money(job: _Job, one: Field, text: TextRows, good: Path, *, any_bad: bool) -> dict[str, str]:
-    """Sums of one money column, and in how many rejected rows it cannot be read; Refused when they disagree.
+def _in_file(job: _Job, table: Table, text: TextRows, *, any_bad: bool) -> tuple[dict[str, Decimal], int]:
+    """The sum of each money column in the file, and the most decimals that a good row shows in one: one look at all.
 
-    The sum in the file is of its raw texts, without cleaning or pattern, over all rows but those that show no amount
-    of ours (`1_000`, `NaN`): these are counted, whatever the engine would make of them.
+    The sum is of raw texts, without cleaning or pattern, over all rows but those that show no amount of ours (`1_000`,
+    `NaN`): these are counted, whatever the engine would make of them.
     """
-    name = sql.name(one.name)
-    raw = f"TRY_CAST({text.raw.get(one.name, 'NULL')} AS {type_of(one)})"
-    read = sql.name("m_" + one.name)
-    query = f"SELECT sum({raw}) FROM {text.relation}"
-    if any_bad:
-        readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND {read} IS NOT NULL)"
-        query += f" AS r LEFT JOIN bad USING (_line) WHERE {readable}"
-    file = _all(job, query)[0][0]
-    staged = _all(job, f"SELECT sum({name}) FROM read_parquet({sql.text(good.as_posix())})")[0][0]
-    aside = f"SELECT sum({read}), count(*) FILTER ({read} IS NULL) FROM bad WHERE _ignored IS NULL"
-    rejected, unreadable = _all(job, aside)[0]
-    sums = [value or Decimal(0) for value in (file, staged, rejected)]
+    shown = [one for one in table.money if one.name in text.raw]
+    sums = {one.name: Decimal(0) for one in table.money}
+    if not shown:
+        return sums, 0
+    asked = []
+    for one in shown:
+        readable = f"bad._line IS NULL OR (bad._ignored IS NULL AND {_read_aside(one)} IS NOT NULL)"
+        only = f" FILTER ({readable})" if any_bad else ""
+        asked.append(f"sum(TRY_CAST({text.raw[one.name]} AS {type_of(one)})){only}")
+    good = " FILTER (bad._line IS NULL)" if any_bad else ""
+    asked += [f"max({decimals(text.raw[one.name])}){good}" for one in shown]
+    beside = " AS r LEFT JOIN bad USING (_line)" if any_bad else ""
+    found = _all(job, f"SELECT {', '.join(asked)} FROM {text.relation}{beside}")[0]
+    sums |= {one.name: amount or Decimal(0) for one, amount in zip(shown, found, strict=False)}
+    return sums, max(0, *(scale or 0 for scale in found[len(shown) :]))
+
+
+def _in_staged(job: _Job, table: Table, good: Path) -> tuple[int, str | None, dict[str, Decimal]]:
+    """How many good rows were written, their latest day, and the sum of each money column."""
+    day = f"CAST(max({sql.name(table.day)}) AS VARCHAR)" if table.day else "NULL"
+    asked = ", ".join(["count(*)", day, *(f"sum({sql.name(one.name)})" for one in table.money)])
+    rows, until, *sums = _all(job, f"SELECT {asked} FROM read_parquet({sql.text(good.as_posix())})")[0]
+    return rows, until, {one.name: amount or Decimal(0) for one, amount in zip(table.money, sums, strict=True)}
+
+
+def _set_aside(job: _Job, table: Table) -> dict[str, tuple[Decimal, int]]:
+    """Of each money column: its sum in the rejected rows, and in how many of them it cannot be read."""
+    found = {}
+    for one in table.money:
+        read = _read_aside(one)
+        amount, unreadable = _all(
+            job, f"SELECT sum({read}), count(*) FILTER ({read} IS NULL) FROM bad WHERE _ignored IS NULL"
+        )[0]
+        found[one.name] = (amount or Decimal(0), unreadable)
+    return found
+
+
+def _read_aside(one: Field) -> str:
+    """The column of `bad` with the money that could be read in it."""
+    return sql.name("m_" + one.name)
+
+
+def _balance(job: _Job, one: Field, in_file: Decimal, staged: Decimal, aside: tuple[Decimal, int]) -> dict[str, str]:
+    """The sums of one money column as texts; Refused where what came in is not what went out."""
+    rejected, unreadable = aside
     with localcontext(prec=DIGITS):
-        agree = sums[0] == sums[1] + sums[2]
+        agree = in_file == staged + rejected
     if not agree:
         raise Refused(
-            f"The {one.name} in the file add up to {sums[0]:f}, but {sums[1]:f} were read and {sums[2]:f} set aside.",
+            f"The {one.name} in the file add up to {in_file:f}, but {staged:f} were read and {rejected:f} set aside.",
             "Report this file: its reader and its sum disagree; nothing was taken.",
             file=job.task.delivery.name,
             heading=one.name,
         )
-    told = zip(("file", "staged", "rejected"), sums, strict=True)
-    return {**{part: f"{amount:f}" for part, amount in told}, "unreadable": str(unreadable)}
-
-
-def _scale(job: _Job, table: Table, text: TextRows, *, any_bad: bool) -> int:
-    """The most decimals that a good row shows in a money column."""
-    shown = [f"max({decimals(text.raw[one.name])})" for one in table.money if one.name in text.raw]
-    if not shown:
-        return 0
-    good = " AS r ANTI JOIN bad USING (_line)" if any_bad else ""
-    return int(_all(job, f"SELECT greatest(0, {', '.join(shown)}) FROM {text.relation}{good}")[0][0])
+    told = {"file": in_file, "staged": staged, "rejected": rejected}
+    return {**{part: f"{amount:f}" for part, amount in told.items()}, "unreadable": str(unreadable)}
 
 
 def _contents(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[PartitionContent]:

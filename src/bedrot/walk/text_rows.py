@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
+LINE = "'line ' || _line"
 _NEVER = "\x01"
 """What stands in no line that was rewritten."""
 
@@ -26,9 +27,9 @@ _NEVER = "\x01"
 class TextRows:
     """Rows of one table as texts: SQL of a relation with `_line` (place in the file's order), and of what is in it.
 
-    `raw` is each field's text, `locator` the place for people, `fault` why the row as a whole cannot be taken,
-    `repeated` why it is no data; `text` is the row as it stood. `records` counts the physical
-    records without the reader; `ignored` those that are no data and not in the relation, by reason.
+    `raw` is each field's text, `told` those that are equal in all rows, `locator` the place for people, `fault` why
+    the row as a whole cannot be taken, `repeated` why it is no data; `text` is the row as it stood. `records` counts
+    the physical records without the reader; `ignored` those that are no data and not in the relation, by reason.
     """
 
     relation: str
@@ -36,6 +37,7 @@ class TextRows:
     locator: str
     text: str
     records: int
+    told: Mapping[str, str | None] = field(default_factory=dict)
     fault: str = "CAST(NULL AS VARCHAR)"
     repeated: str = "CAST(NULL AS VARCHAR)"
     ignored: Counter[str] = field(default_factory=Counter)
@@ -80,11 +82,13 @@ def from_lines(
     extra = dict(reader.extra(original)) if reader.extra else {}
     columns = {name: sql.name(f"c{place}") for name, place in heading.places.items()}
     repeated = " AND ".join(f"trim(c{place}) = {sql.text(title)}" for place, title in enumerate(heading.titles))
-    told = {name: sql.literal(value) for name, value in extra.items() if name not in heading.places}
+    told = {name: value for name, value in extra.items() if name not in heading.places}
     return TextRows(
         relation=split.relation,
-        raw={name: _unescaped(column, prepared) for name, column in columns.items()} | told,
-        locator="'line ' || _line",
+        raw={name: _unescaped(column, prepared) for name, column in columns.items()}
+        | {name: sql.literal(value) for name, value in told.items()},
+        told=told,
+        locator=LINE,
         text=split.text,
         records=prepared.records,
         fault=split.fault,
