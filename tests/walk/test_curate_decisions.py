@@ -218,6 +218,9 @@ class Counting:
         self.asked.append(query)
         return self.con.execute(query, *more)
 
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        return self.con.cursor()
+
 
 def test_nothing_new_costs_no_sql_and_news_only_their_partition(tmp_path: Path) -> None:
     place, notes = Place(tmp_path, LINES), Notes()

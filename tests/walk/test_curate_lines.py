@@ -173,7 +173,7 @@ def without_restating(job: Any) -> Any:
     found = fold_lines.fold(job)
     stored = sql.names((*LINES.columns, *line_bench.LineShape(LINES).stored[-6:]), "t.")
     job.con.execute(
-        f"CREATE OR REPLACE TEMP VIEW fold_result AS SELECT {stored}, 'o' AS _from, NULL AS _was FROM {job.older} t"
+        f"CREATE OR REPLACE VIEW fold_result AS SELECT {stored}, 'o' AS _from, NULL AS _was FROM {job.older} t"
         f" UNION ALL SELECT {stored}, 'n', NULL FROM {job.newer} t"
         " WHERE rowid NOT IN (SELECT n_id FROM fold_pairs)"
     )

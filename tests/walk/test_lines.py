@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from bedrot import sql
 from bedrot.contract import Delimited, Field, Grain, Kind, Merge, Original, Partition, Table
 from bedrot.errors import Refused
-from bedrot.walk.lines import LINE_BYTES, as_it_stands, read_heading, refuse_bad_ends, scan
+from bedrot.walk.lines import as_it_stands, read_heading, refuse_bad_ends
+from bedrot.walk.look import LINE_BYTES, scan
 from bedrot.walk.text_rows import from_lines
 
 FIELDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,15 @@ class Part:
 class TableState:
     """One table of a snapshot: columns as (name, DuckDB type), the parts, and the hash of the code that made it.
 
-    A name that begins with `staging.` is a staging table, any other a curated one.
+    A name that begins with `staging.` is a staging table, any other a curated one. `values` tells, for a table parted
+    by a column's values, how many rows of each value each file of its input has, so that no file is looked into twice.
     """
 
     name: str
     columns: Sequence[tuple[str, str]]
     parts: Sequence[Part]
     definition: str
+    values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -224,9 +226,12 @@ def _table_as_json(table: TableState) -> dict[str, Any]:
         "columns": [list(column) for column in table.columns],
         "parts": [vars(part) for part in table.parts],
         "definition": table.definition,
+        **({"values": table.values} if table.values else {}),
     }
 
 
 def _table_of_json(name: str, value: Mapping[str, Any]) -> TableState:
     columns = [(column, kind) for column, kind in value["columns"]]
-    return TableState(name, columns, [Part(**part) for part in value["parts"]], value["definition"])
+    return TableState(
+        name, columns, [Part(**part) for part in value["parts"]], value["definition"], value.get("values", {})
+    )

@@ -20,6 +20,7 @@ RECIPE = 2
 """Counts the ways in which the files of a mart were written: raise it and all are written anew."""
 
 Query = Callable[[str], list[tuple[Any, ...]]]
+Values = Mapping[str, Mapping[str, int]]
 
 
 TOGETHER = 200_000
@@ -65,11 +66,30 @@ class Plan:
         """A hash of all that makes the mart, over all its partitions."""
         return digest([self.made_by(mart), [self._identity(view) for view in mart.data_inputs]])
 
-    def units(self, mart: Mart, query: Query) -> Iterator[Unit]:
-        """The partitions of a mart; `query` answers SQL where the partitions must be looked up in files."""
+    def values(self, mart: Mart, known: Values, query: Query) -> Values:
+        """What a mart that is parted by a column's values finds of them in each file that it reads.
+
+        `query` answers SQL about files that are not among the known.
+        """
+        if not mart.by:
+            return {}
+        paths = [part.path for part in self.states[mart.data_inputs[0]].parts]
+        found = {path: dict(known[path]) for path in paths if path in known}
+        new = [path for path in paths if path not in known]
+        if new:
+            files = sql.files(map(self.absolute, new))
+            for value, file, rows in query(
+                f"SELECT {sql.name(mart.by)}, file_index, count(*)"
+                f" FROM read_parquet({files}, hive_partitioning = false) GROUP BY ALL ORDER BY ALL"
+            ):
+                found.setdefault(new[file], {})["none" if value is None else str(value)] = rows
+        return found
+
+    def units(self, mart: Mart, values: Values) -> Iterator[Unit]:
+        """The partitions of a mart; `values` as the method of that name gives them."""
         made_by = self.made_by(mart)
         if mart.by:
-            yield from self._units_by(mart, made_by, query)
+            yield from self._units_by(mart, made_by, values)
         elif mart.partition == "whole":
             views = dict(view for name in mart.data_inputs for view in self._views(name))
             yield Unit("all", self.definition(mart), tuple(views.items()))
@@ -154,23 +174,17 @@ class Plan:
             view = (sql.name(name), files_sql(parts, state.columns, self.absolute))
             yield Unit(partition, digest([made_by, _identities(parts)]), (view,))
 
-    def _units_by(self, mart: Mart, made_by: str, query: Query) -> Iterator[Unit]:
+    def _units_by(self, mart: Mart, made_by: str, found: Values) -> Iterator[Unit]:
         """One unit for each value of the mart's column, or year of months, over the files that hold it and no other."""
         name = mart.data_inputs[0]
         state = self.states[name]
-        if not state.parts:
-            return
-        column, kind = sql.name(mart.by), dict(state.columns)[mart.by]
-        paths = sql.files(self.absolute(part.path) for part in state.parts)
+        column, kind = sql.name(mart.by), dict(state.columns).get(mart.by)
         counts: dict[str, int] = {}
         files: dict[str, list[Part]] = {}
-        for value, file, rows in query(
-            f"SELECT {column}, file_index, count(*) FROM read_parquet({paths}, hive_partitioning = false)"
-            " GROUP BY ALL ORDER BY ALL"
-        ):
-            told = "none" if value is None else str(value)
-            counts[told] = counts.get(told, 0) + rows
-            files.setdefault(told, []).append(state.parts[file])
+        for part in state.parts:
+            for value, rows in found[part.path].items():
+                counts[value] = counts.get(value, 0) + rows
+                files.setdefault(value, []).append(part)
         for partition, values in _years(counts):
             parts = list({part.path: part for value in values for part in files[value]}.values())
             listed = ", ".join(f"CAST({sql.text(value)} AS {kind})" for value in values)

@@ -17,7 +17,7 @@ from typing import TextIO
 from bedrot.contract import Original
 from bedrot.contract.original import encoding_of
 from bedrot.errors import Damaged
-from bedrot.walk.lines import scan
+from bedrot.walk.look import scan
 
 _PLACE = re.compile(r"(?:(?P<member>.+) )?(?P<kind>line|row) (?P<number>[0-9]+)", re.DOTALL)
 _BLANK = re.compile(r"[ \t\r\n]*")

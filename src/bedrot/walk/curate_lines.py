@@ -37,24 +37,24 @@ class Progress:
 
 def curate_lines(desk: Desk, chains: Sequence[Chain]) -> None:
     """Curate the line items of one account; adds to `desk.out`."""
-    account = _Account(desk, chains)
-    while not account.fold_all():
-        pass
-    account.finish()
+    scales = {max(one.scale, FEWEST_DECIMALS) for chain in chains for tick in chain.ticks for one in tick.contents}
+    with LineBench(desk, LineShape(desk.table), sorted(scales)) as bench:
+        account = _Account(desk, chains, bench)
+        while not account.fold_all():
+            pass
+        account.finish()
 
 
 class _Account:
     """One account at work."""
 
-    def __init__(self, desk: Desk, chains: Sequence[Chain]) -> None:
+    def __init__(self, desk: Desk, chains: Sequence[Chain], bench: LineBench) -> None:
         self.desk = desk
         self.chains = chains
         contents = {one for chain in chains for tick in chain.ticks for one in tick.contents}
         self.contents = sorted(contents, key=lambda one: (one.path.as_posix(), one.partition, one.digest))
         self.identity = IdentityMap()
-        self.bench = LineBench(
-            desk, LineShape(desk.table), sorted({max(one.scale, FEWEST_DECIMALS) for one in contents})
-        )
+        self.bench = bench
         self.renamings: list[Renaming] = []
         self.renamed: dict[tuple[str, Age], int] = defaultdict(int)
         self.near: dict[str, Held] = {}
@@ -210,14 +210,17 @@ class _Account:
         """Fold the loaded batch and note the results; the last state of a partition goes to its file."""
         jobs = {job.chain.partition: job for job in batch}
         last = {partition for partition, job in jobs.items() if job.index + 1 == len(job.chain.ticks)}
+        done: dict[str, State] = {}
+        slices = []
         for partition, (step, answers) in self.bench.fold(last).items():
             job = jobs[partition]
             self.desk.note("step", job.key(self.desk.rules, held=True), step, answers)
             if step["piece"] == "merged" and partition in last:
-                self.bench.write_folded(partition, self._state(job, step))
-                self.bench.release([partition])
+                done[partition] = self._state(job, step)
             elif step["piece"] == "slice":
-                self.bench.release([partition])
+                slices.append(partition)
+        self.bench.write_folded(done)
+        self.bench.release([*done, *slices])
 
     def _state(self, job: Job, step: dict[str, Any]) -> State:
         """The state that a noted step leads to."""
@@ -285,9 +288,13 @@ class _Account:
             if progress.states[-1].piece.partition is None and not progress.states[-1].piece.path.exists()
         ]
         self._provide([Job(one.chain, len(one.states), one.states[-1], (), ()) for one in missing])
-        for progress in missing:
-            if not progress.states[-1].piece.path.exists():
-                self.bench.write_kept(progress.chain.partition, progress.states[-1])
+        self.bench.write_kept(
+            {
+                progress.chain.partition: progress.states[-1]
+                for progress in missing
+                if not progress.states[-1].piece.path.exists()
+            }
+        )
 
     def _tell(self, progress: Progress) -> None:
         """Add the verdicts of one partition."""

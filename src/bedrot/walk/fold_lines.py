@@ -82,7 +82,7 @@ def fold(job: Fold) -> dict[str, Outcome]:
     _pair(job)
     _hold(job)
     _mark(job)
-    con.execute(f"CREATE OR REPLACE TEMP VIEW fold_result AS {_result(job)}")
+    con.execute(f"CREATE OR REPLACE VIEW fold_result AS {_result(job)}")
     return _outcomes(job)
 
 
@@ -92,7 +92,7 @@ def _prepare(job: Fold) -> None:
     day = sql.name(shape.day)
     speakers = ", ".join(f"({sql.text(part)}, {sql.text(one)})" for part, one in sorted(job.speakers.items()))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE fold_covered AS SELECT DISTINCT t._partition, t.{day} AS day, s.speaker"
+        f"CREATE OR REPLACE TABLE fold_covered AS SELECT DISTINCT t._partition, t.{day} AS day, s.speaker"
         f" FROM {job.newer} t JOIN (VALUES {speakers}) s(_partition, speaker) ON s._partition = t._partition"
     )
     for (column, gone, come), partitions in sorted(job.apart.items()):
@@ -104,13 +104,13 @@ def _prepare(job: Fold) -> None:
         )
     keys = sql.names(shape.match)
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE fold_keys AS SELECT row_number() OVER () AS k, *"
+        "CREATE OR REPLACE TABLE fold_keys AS SELECT row_number() OVER () AS k, *"
         f" FROM (SELECT DISTINCT {keys} FROM {job.newer})"
     )
     wanted = "".join(f", t.{sql.name(one)} AS m_{i}" for i, one in enumerate(shape.measures))
     for side, table, more in (("o", job.older, ""), ("n", job.newer, " SEMI JOIN fold_o o ON o.k = y.k")):
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE fold_{side} AS SELECT t.rowid AS id, y.k, t._partition, t._scale,"
+            f"CREATE OR REPLACE TABLE fold_{side} AS SELECT t.rowid AS id, y.k, t._partition, t._scale,"
             f" t._delivery, t._line{wanted} FROM {table} t JOIN fold_keys y ON {same(shape.match, 't', 'y')}{more}"
         )
 
@@ -122,14 +122,14 @@ def _pair(job: Fold) -> None:
     size = f"count(*) AS n, min(_scale) AS s{', ' if told else ''}{told}"
     both = "".join(f", o.t_{i} AND n.t_{i} AS t_{i}" for i in range(count))
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE fold_sizes AS SELECT k, o.n AS o_n, n.n AS n_n, o.n + n.n = 2 AS single,"
+        "CREATE OR REPLACE TABLE fold_sizes AS SELECT k, o.n AS o_n, n.n AS n_n, o.n + n.n = 2 AS single,"
         f" least(o.s, n.s) AS s{both}"
         f" FROM (SELECT k, {size} FROM fold_o GROUP BY k) o JOIN (SELECT k, {size} FROM fold_n GROUP BY k) n USING (k)"
     )
     values = [f"v_{i}" for i in range(count)]
     columns = ", ".join(["k", *values])
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE fold_pairs AS SELECT o.id AS o_id, n.id AS n_id, o.k"
+        f"CREATE OR REPLACE TABLE fold_pairs AS SELECT o.id AS o_id, n.id AS n_id, o.k"
         f" FROM {_ranked(job, 'fold_o', columns, '_scale DESC')} o"
         f" JOIN {_ranked(job, 'fold_n', columns, '_scale DESC')} n ON {same(['k', *values, 'place'], 'o', 'n')}"
     )
@@ -187,7 +187,7 @@ def _hold(job: Fold) -> None:
     wrong = "z.n_n < z.o_n"
     if job.equal:
         wrong = "NOT (z.o_n = z.n_n AND z.o_n = (SELECT count(*) FROM fold_pairs p WHERE p.k = z.k))"
-    job.con.execute(f"CREATE OR REPLACE TEMP TABLE fold_held AS SELECT k, o_n, n_n FROM fold_sizes z WHERE {wrong}")
+    job.con.execute(f"CREATE OR REPLACE TABLE fold_held AS SELECT k, o_n, n_n FROM fold_sizes z WHERE {wrong}")
     keys = ", ".join(f"CAST(y.{sql.name(one)} AS VARCHAR)" for one in job.shape.match)
     found: dict[str, dict[int, HeldKey]] = {}
     for number, older, newer, *key in job.con.execute(
@@ -214,7 +214,7 @@ def _mark(job: Fold) -> None:
             f" AND ({tells.format(side='n')}) >= ({tells.format(side='o')}))"
         )
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE fold_wins AS SELECT p.o_id, p.n_id, {wins} AS newer FROM fold_pairs p"
+        f"CREATE OR REPLACE TABLE fold_wins AS SELECT p.o_id, p.n_id, {wins} AS newer FROM fold_pairs p"
         f" JOIN {job.older} o ON o.rowid = p.o_id JOIN {job.newer} n ON n.rowid = p.n_id"
     )
     for side, taken in (
@@ -222,7 +222,7 @@ def _mark(job: Fold) -> None:
         ("n", "h.k IS NULL AND coalesce(w.newer, TRUE)"),
     ):
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE fold_mark_{side} AS SELECT t.id, t._partition, h.k IS NOT NULL AS held,"
+            f"CREATE OR REPLACE TABLE fold_mark_{side} AS SELECT t.id, t._partition, h.k IS NOT NULL AS held,"
             f" w.newer IS NOT NULL AS paired, {taken} AS taken FROM fold_{side} t"
             f" LEFT JOIN fold_held h ON h.k = t.k LEFT JOIN fold_wins w ON w.{side}_id = t.id"
         )

@@ -184,7 +184,7 @@ def _changed(con: duckdb.DuckDBPyConnection, shape: LineShape, column: str, olde
     )
     # In one statement, because nothing has changed most of the time.
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE fold_changed AS {sides}"
+        f"CREATE OR REPLACE TABLE fold_changed AS {sides}"
         " SELECT *, TRUE AS gone FROM gone UNION ALL SELECT *, FALSE FROM come WHERE (SELECT count(*) FROM gone) > 0"
     )
     return bool(con.execute("SELECT count(*) FROM fold_changed").fetchall()[0][0])

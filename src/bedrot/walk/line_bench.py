@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
 
 from bedrot import sql
 from bedrot.walk.chains import hashed, slice_key
@@ -16,12 +22,19 @@ from bedrot.walk.line_jobs import Job, State
 from bedrot.walk.line_sql import LineShape, of_merged, of_slice, of_table
 from bedrot.walk.merged_files import write_merged
 
+_HANDS = 3
 Hits = dict[tuple[str, str], list[Alias]]
 """The aliases that change rows of a content, by the name of its file and its partition."""
 
 
+_numbers = count()
+
+
 class LineBench:
-    """The engine's tables for one account: what is loaded now, and rows kept between ticks."""
+    """The engine's tables for one account: what is loaded now, and rows kept between ticks.
+
+    They stand in a catalogue of their own, gone with the block it is used in, where several connections see them.
+    """
 
     def __init__(self, desk: Desk, shape: LineShape, scales: Sequence[int]) -> None:
         self.desk = desk
@@ -35,6 +48,24 @@ class LineBench:
         self._held: dict[str, list[dict[str, Any]]] = {}
         self._others: dict[str, list[dict[str, Any]]] = {}
         self._evidence: list[Evidence] = []
+        self._catalogue = f"lines_{next(_numbers)}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "con" in vars(self):
+            self.con.execute("USE memory")
+            self.con.execute(f"DETACH {self._catalogue}")
+
+    @cached_property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The table's connection, in the catalogue, which is made when it is first needed."""
+        self.desk.con.execute(f"ATTACH ':memory:' AS {self._catalogue}")
+        self.desk.con.execute(f"USE {self._catalogue}")
+        return self.desk.con
 
     def available(self, partition: str, state: State) -> bool:
         """Whether the rows of a state can be read now."""
@@ -75,27 +106,34 @@ class LineBench:
         self._keep([partition for partition in merged if partition not in last], steps)
         return {partition: (step, self._answers[partition]) for partition, step in steps.items()}
 
-    def write_folded(self, partition: str, state: State) -> None:
-        """Write the rows of a partition that were folded just now to their file."""
-        self._write("fold_result", partition, state)
+    def write_folded(self, states: Mapping[str, State]) -> None:
+        """Write the rows of partitions that were folded just now to the files of their states."""
+        self._write([("fold_result", partition, state) for partition, state in states.items()])
 
-    def write_kept(self, partition: str, state: State) -> None:
-        """Write the rows of a partition that were kept, if they are of that state, to their file."""
-        key, table = self._kept[partition]
-        if key == state.key:
-            self._write(table, partition, state)
+    def write_kept(self, states: Mapping[str, State]) -> None:
+        """Write the rows of partitions that were kept, where they are of that state, to the files of their states."""
+        kept = [(*self._kept[partition], partition, state) for partition, state in states.items()]
+        self._write([(table, partition, state) for key, table, partition, state in kept if key == state.key])
 
-    def _write(self, table: str, partition: str, state: State) -> None:
-        """Write a partition's rows of a table to the file of the state."""
-        rows = f"{table} WHERE _partition = {sql.text(partition)}"
-        write_merged(self.desk.con, rows, self.shape.stored, state.piece.path)
+    def _write(self, wanted: Sequence[tuple[str, str, State]]) -> None:
+        """Write rows of partitions, each from a table, to files, some side by side: one file is written by one hand."""
+
+        def write(one: tuple[str, str, State]) -> None:
+            table, partition, state = one
+            with self.con.cursor() as con:
+                con.execute(f"USE {self._catalogue}")
+                rows = f"{table} WHERE _partition = {sql.text(partition)}"
+                write_merged(con, rows, self.shape.stored, state.piece.path)
+
+        with ThreadPoolExecutor(_HANDS) as pool:
+            list(pool.map(write, wanted))
 
     def said(self, job: Job) -> set[tuple[str, ...]]:
         """The keys, as texts, that the contents of a tick have lines of."""
         sources = [of_slice(self.shape, one.path, [one.partition], one.scale) for one in job.tick.contents]
         keys = ", ".join(f"coalesce(CAST({sql.name(one)} AS VARCHAR), '')" for one in self.shape.match[1:])
         query = f"SELECT DISTINCT {keys} FROM ({loaded(self.shape, sources, self.aliases)})"
-        return set(self.desk.con.execute(query).fetchall())
+        return set(self.con.execute(query).fetchall())
 
     def hits(self, contents: Sequence[Content]) -> Hits:
         """The aliases that change rows of each content; one read for each file that nothing is noted of."""
@@ -115,7 +153,7 @@ class LineBench:
                 "SELECT DISTINCT _partition, unnest(_hits) AS hit"
                 f" FROM ({loaded(self.shape, [source], self.aliases)}) ORDER BY ALL"
             )
-            rows = self.desk.con.execute(query).fetchall()
+            rows = self.con.execute(query).fetchall()
             for one in mine:
                 places[one] = [hit for partition, hit in rows if partition == one.partition]
                 self.desk.note("hits", keys[one], places[one], {})
@@ -127,7 +165,7 @@ class LineBench:
             query = loaded(self.shape, sources, self.aliases)
         else:
             query = f"SELECT * FROM ({loaded(self.shape, self._contents(list(self._jobs.values()), 0), [])}) LIMIT 0"
-        self.desk.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+        self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
 
     def _contents(self, jobs: Sequence[Job], place: int) -> list[str]:
         """Sources of the contents at one place of the ticks."""
@@ -165,13 +203,13 @@ class LineBench:
 
     def _join(self, jobs: list[Job], place: int) -> None:
         """Join the contents at `place` of the ticks onto those of the same age that the lake got before."""
-        con, partitions = self.desk.con, [job.chain.partition for job in jobs]
+        con, partitions = self.con, [job.chain.partition for job in jobs]
         self._load("fold_left", [of_table(self.shape, "fold_newer", partitions)])
         self._load("fold_right", self._contents(jobs, place))
         self._evidence += self._compared("fold_left", "fold_right")
         outcomes = fold(self._fold_of("fold_left", "fold_right", partitions, place, []))
         rest = [partition for partition in self._jobs if partition not in partitions]
-        con.execute("CREATE OR REPLACE TEMP TABLE fold_joined AS SELECT * EXCLUDE (_from, _was) FROM fold_result")
+        con.execute("CREATE OR REPLACE TABLE fold_joined AS SELECT * EXCLUDE (_from, _was) FROM fold_result")
         sources = [of_table(self.shape, "fold_joined", partitions)]
         self._load("fold_next", [*sources, of_table(self.shape, "fold_newer", rest)] if rest else sources)
         con.execute("DROP TABLE fold_newer")
@@ -185,7 +223,7 @@ class LineBench:
 
     def _compared(self, older: str, newer: str) -> list[Evidence]:
         """Evidence of renamings between two loaded tables."""
-        return find_evidence(self.desk.con, self.shape, older, newer, self.scales)
+        return find_evidence(self.con, self.shape, older, newer, self.scales)
 
     def _fold_of(self, older: str, newer: str, partitions: list[str], place: int, cleared: list[str]) -> Fold:
         """The fold of two loaded tables; `place` above 0 joins contents of one age."""
@@ -199,9 +237,7 @@ class LineBench:
             return self._allowed(kind, partition, keys, place)
 
         speakers = {partition: self._jobs[partition].tick.speakers[place] for partition in partitions}
-        return Fold(
-            self.desk.con, self.shape, older, newer, self.scales, speakers, bool(place), allowed, cleared, apart
-        )
+        return Fold(self.con, self.shape, older, newer, self.scales, speakers, bool(place), allowed, cleared, apart)
 
     def _allowed(self, kind: HeldKind, partition: str, keys: Sequence[HeldKey], place: int) -> list[bool]:
         """Which keys that look wrong a person approved; the others are noted as held."""
@@ -265,7 +301,7 @@ class LineBench:
         if not partitions:
             return
         name = self.desk.fresh_name()
-        self.desk.con.execute(f"CREATE TEMP TABLE {name} AS {of_table(self.shape, 'fold_result', partitions)}")
+        self.con.execute(f"CREATE TABLE {name} AS {of_table(self.shape, 'fold_result', partitions)}")
         for partition in partitions:
             self._kept[partition] = (steps[partition]["key"], name)
         self._tables.add(name)
@@ -277,5 +313,5 @@ class LineBench:
             self._kept.pop(partition, None)
         needed = {table for _, table in self._kept.values()}
         for table in sorted(self._tables - needed):
-            self.desk.con.execute(f"DROP TABLE {table}")
+            self.con.execute(f"DROP TABLE {table}")
         self._tables &= needed

@@ -88,13 +88,15 @@ def _state(lake: Lake, plan: Plan, mart: Mart, old: TableState | None, bench: Be
         return old
     with bench.desk() as desk:
         _check(plan, mart, desk)
-        units = list(plan.units(mart, lambda query: desk.con.execute(query).fetchall()))
+        known = old.values if old else {}
+        values = plan.values(mart, known, lambda query: desk.con.execute(query).fetchall())
+        units = list(plan.units(mart, values))
     kept = {(part.partition, part.inputs): part for part in old.parts} if old else {}
     missing = [unit for unit in units if (unit.partition, unit.inputs) not in kept]
     made = bench.each(missing, lambda desk, unit: _compute(lake, mart, unit, desk))
     kept |= {(part.partition, part.inputs): part for part in made if part}
     parts = [kept[unit.partition, unit.inputs] for unit in units if (unit.partition, unit.inputs) in kept]
-    return TableState(mart.name, [(column.name, column.type) for column in mart.columns], parts, definition)
+    return TableState(mart.name, [(column.name, column.type) for column in mart.columns], parts, definition, values)
 
 
 def _check(plan: Plan, mart: Mart, desk: Desk) -> None:

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from bedrot.contract import Delimited, Facts, Feed, Ignored, Original, Table, heading_key
 from bedrot.contract import Field as ContractField
-from bedrot.walk.lines import scan
+from bedrot.walk.look import scan
 from bedrot.walk.text_rows import read_rows
 
 _AMOUNT = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")

@@ -122,6 +122,7 @@ def _own_code() -> str:
         here / "judge.py",
         here / "text_rows.py",
         here / "lines.py",
+        here / "look.py",
         here.parent / "contract" / "typing_sql.py",
     ):
         digest.update(path.read_bytes())

@@ -13,6 +13,7 @@ from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Ignored, Original, Row, Table
 from bedrot.errors import Defect, Refused
 from bedrot.walk import lines as text_lines
+from bedrot.walk.look import scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +52,7 @@ def check_whole(feed: Feed, original: Original, facts: Facts, work: Path) -> Non
     """
     if isinstance(feed.read, Delimited):
         heading = text_lines.read_heading(original, feed.table(feed.read.table), feed.read.delimiters)
-        found = text_lines.scan(original.path)
+        found = scan(original.path)
         text_lines.refuse_bad_ends(original, found, heading)
         if text_lines.as_it_stands(original, heading, found) is None:
             text_lines.rewritten(original, heading, found, work)
@@ -73,7 +74,7 @@ def from_lines(
 ) -> TextRows:
     """The rows of delimited text, read in bulk and parted into columns of text in a Parquet file in `work`."""
     heading = text_lines.read_heading(original, table, reader.delimiters)
-    found = text_lines.scan(original.path)
+    found = scan(original.path)
     prepared = text_lines.as_it_stands(original, heading, found)
     split = _read_split(con, heading, prepared, work) if prepared else None
     if prepared is None or split is None:
@@ -120,7 +121,7 @@ def _read_split(
     columns = [f"c{place}" for place in range(len(heading.titles))]
     read = _read_csv(prepared, prepared.delimiter, columns, strict=True)
     try:
-        copied = con.execute(f"COPY (FROM {read}) TO {target} (FORMAT parquet, COMPRESSION lz4)").fetchall()
+        copied = con.execute(f"COPY (FROM {read}) TO {target} (FORMAT parquet, COMPRESSION uncompressed)").fetchall()
     except duckdb.InvalidInputException:
         return None
     if copied[0][0] != prepared.records:
