@@ -156,7 +156,7 @@ def find_evidence(
 ) -> list[Evidence]:
     """All pairs of gone and come values that share lines, by partition, in tables loaded by `loaded`."""
     found = []
-    for column in shape.table.identity:
+    for column in _with_news(con, shape, older, newer):
         if _changed(con, shape, column, older, newer):
             for part, gone, come, *counts, shown_gone, shown_come in con.execute(
                 _compare(shape, column, older, newer, scales)
@@ -168,21 +168,34 @@ def find_evidence(
     return sorted(found, key=lambda one: (one.partition, one.pair))
 
 
+def _with_news(con: duckdb.DuckDBPyConnection, shape: LineShape, older: str, newer: str) -> list[str]:
+    """The identity columns in which the newer has a value on a day that the older has not: mostly none."""
+    columns = shape.table.identity
+    if not columns:
+        return []
+    asked = ", ".join(
+        f"EXISTS (SELECT 1 FROM (SELECT DISTINCT {_dated(shape, column)} FROM {newer} t) n"
+        f" ANTI JOIN (SELECT {_dated(shape, column)} FROM {older} t) o USING (p, d, v))"
+        for column in columns
+    )
+    news = con.execute(f"SELECT {asked}").fetchall()[0]
+    return [column for column, any_news in zip(columns, news, strict=True) if any_news]
+
+
+def _dated(shape: LineShape, column: str) -> str:
+    """SQL of partition, day and value of a column, as p, d and v, in a table called t."""
+    return f"t._partition AS p, t.{sql.name(shape.day)} AS d, {shape.value(column, 't')} AS v"
+
+
 def _changed(con: duckdb.DuckDBPyConnection, shape: LineShape, column: str, older: str, newer: str) -> bool:
     """Whether a value of a column has come on a day, and one is gone; then fold_gone and fold_come list them."""
-
-    def values(table: str) -> str:
-        return (
-            f"SELECT DISTINCT t._partition AS p, t.{sql.name(shape.day)} AS d, {shape.value(column, 't')} AS v"
-            f" FROM {table} t"
-        )
-
+    dated = _dated(shape, column)
     sides = (
-        f"WITH had AS MATERIALIZED ({values(older)}), said AS MATERIALIZED ({values(newer)}),"
+        f"WITH had AS MATERIALIZED (SELECT DISTINCT {dated} FROM {older} t),"
+        f" said AS MATERIALIZED (SELECT DISTINCT {dated} FROM {newer} t),"
         " come AS MATERIALIZED (SELECT * FROM said ANTI JOIN had USING (p, d, v)),"
         " gone AS (SELECT had.* FROM had SEMI JOIN come USING (p, d) ANTI JOIN said USING (p, d, v))"
     )
-    # In one statement, because nothing has changed most of the time.
     con.execute(
         f"CREATE OR REPLACE TABLE fold_changed AS {sides}"
         " SELECT *, TRUE AS gone FROM gone UNION ALL SELECT *, FALSE FROM come WHERE (SELECT count(*) FROM gone) > 0"

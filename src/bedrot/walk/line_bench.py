@@ -22,7 +22,7 @@ from bedrot.walk.line_jobs import Job, State
 from bedrot.walk.line_sql import LineShape, of_merged, of_slice, of_table
 from bedrot.walk.merged_files import write_merged
 
-_HANDS = 3
+_HANDS = 2
 Hits = dict[tuple[str, str], list[Alias]]
 """The aliases that change rows of a content, by the name of its file and its partition."""
 
