@@ -21,7 +21,7 @@ lines = { type = "BIGINT", unit = "lines", about = "Lines of statements; zero wh
 first_reported = { type = "DATE", about = "The first reporting date on a statement; null where none has it." }
 last_reported = { type = "DATE", about = "The last reporting date on a statement; null where none has it." }
 */
-WITH told AS (
+WITH told AS MATERIALIZED (
     SELECT isrc, artist, title, date_trunc('month', last_reported) AS month, lines, first_reported, last_reported
     FROM names
     WHERE isrc IS NOT NULL

@@ -21,7 +21,7 @@ lines = { type = "BIGINT", unit = "lines", about = "Lines of statements; zero wh
 first_reported = { type = "DATE", about = "The first reporting date on a statement; null where none has it." }
 last_reported = { type = "DATE", about = "The last reporting date on a statement; null where none has it." }
 */
-WITH told AS (
+WITH told AS MATERIALIZED (
     SELECT
         upc,
         isrc,

@@ -1,0 +1,46 @@
+"""What comes to the label's disk: a file, when it came, what the person says with it, and what should become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One file as it was downloaded; `write` gives its bytes in pieces, so that a big one needs no memory.
+
+    `name` is the path below the downloads folder, with `/`; `at` is the instant (UTC) at which it was downloaded and
+    given; `account` and `exported_at` are what the person says with it, where the file alone does not tell; `verdict`
+    is what the door should say of it: accepted, repeat, refused or unrecognised; `fault` names the entry of the answer
+    key that it belongs to.
+    """
+
+    name: str
+    at: datetime
+    write: Callable[[], Iterable[bytes]]
+    account: str | None = None
+    exported_at: datetime | None = None
+    verdict: str = "accepted"
+    fault: str = ""
+
+    def content(self) -> bytes:
+        """All its bytes."""
+        return b"".join(self.write())
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One entry of the answer key: something planted that a good reader of the label's numbers should find.
+
+    `kind` in a few words; `where` says the place (source, account, store, months …); `rows` and `money` (text, in
+    `currency`) say how big it is; `shown` says where the lake shows it: a command or table, or `not detected yet`.
+    """
+
+    kind: str
+    where: str
+    rows: int
+    money: str
+    currency: str
+    shown: str

@@ -1,0 +1,125 @@
+"""What was really played: a whole number for every recording, store, country and day; months are sums of days."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import date, timedelta
+from functools import cached_property
+
+from bedrot.demo.chance import Chance, mixed
+from bedrot.demo.label import DAYS, FIRST_DAY, Artist, Label, Recording
+
+STORES = {
+    "Spotify": 520,
+    "YouTube (Ads)": 110,
+    "YouTube (Red)": 90,
+    "Apple Music": 120,
+    "TikTok": 60,
+    "Facebook": 34,
+    "Deezer": 22,
+    "Tidal": 16,
+    "Amazon Unlimited (Streaming)": 18,
+    "NetEase": 6,
+    "iTunes Songs": 2,
+    "Pandora": 2,
+}
+"""The stores and their part of all plays, in thousandths; iTunes Songs sells downloads."""
+
+COUNTRIES = {
+    "US": 310, "GB": 110, "DE": 120, "SE": 50, "BR": 80, "MX": 70, "FR": 60, "ES": 40,
+    "PL": 30, "JP": 30, "CA": 40, "AU": 30, "NA": 12, "XK": 8, "OU": 10,
+}  # fmt: skip
+"""Countries as the stores write them and their part of all plays, in thousandths."""
+
+ONLY = {"Facebook": {"OU": 600, "US": 400}, "Pandora": {"US": 1000}, "NetEase": {"JP": 400, "AU": 600}}
+"""Stores that are heard in a few places only."""
+
+_WEEK = (98, 96, 97, 100, 112, 116, 104)
+_UNIT = 1_000_000
+
+
+class Plays:
+    """The plays of a label. The sum over days of a cell is its month, to the last play: all are steps of one curve."""
+
+    def __init__(self, label: Label) -> None:
+        self.label = label
+        self._curves: dict[int, list[int]] = {}
+
+    def until(self, recording: Recording, store: str, country: str, day: date) -> int:
+        """Plays of a cell from the first day to this one, both included; zero before the first day."""
+        at = (day - FIRST_DAY).days + 1
+        if at <= 0:
+            return 0
+        weight = STORES[store] * ONLY.get(store, COUNTRIES).get(country, 0)
+        if not weight:
+            return 0
+        place = self._places[store] * 64 + self._places[country]
+        offset = mixed(self.label.seed * 1_000_003 + recording.number * 4096 + place) % _UNIT
+        return (self.curve(recording)[min(at, DAYS)] * weight + offset) // _UNIT
+
+    def between(self, recording: Recording, store: str, country: str, first: date, last: date) -> int:
+        """Plays of a cell from a day to another, both included."""
+        if last < first:
+            return 0
+        return self.until(recording, store, country, last) - self.until(
+            recording, store, country, first - timedelta(days=1)
+        )
+
+    def curve(self, recording: Recording) -> list[int]:
+        """Plays of a recording over all stores and countries before each day, the end included: DAYS + 1 numbers."""
+        if recording.number not in self._curves:
+            if len(self._curves) > 1000:
+                self._curves.clear()
+            self._curves[recording.number] = _curve(self.label.seed, recording)
+        return self._curves[recording.number]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """A number of its own for each store and each country."""
+        return {name: place for names in (STORES, COUNTRIES) for place, name in enumerate(names)}
+
+    def daily(self, artist: Artist | None, store: str, first: date, last: date) -> list[tuple[date, int]]:
+        """Plays a day in a store, over all countries, of an artist or of the whole label; every day of the range."""
+        recordings = self.label.of(artist) if artist else self.label.recordings
+        countries = ONLY.get(store, COUNTRIES)
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        found = [0] * len(days)
+        for recording in recordings:
+            for country in countries:
+                before = self.until(recording, store, country, first - timedelta(days=1))
+                for place, day in enumerate(days):
+                    now = self.until(recording, store, country, day)
+                    found[place] += now - before
+                    before = now
+        return list(zip(days, found, strict=True))
+
+
+def _curve(seed: int, recording: Recording) -> list[int]:
+    """How the plays of one recording grow: a rise, a long decay, weekends, playlists, and for one a hit day."""
+    chance = Chance(seed, "curve", recording.isrc)
+    released = (recording.released - FIRST_DAY).days
+    decay = chance.between(8, 20)
+    bumps = sorted(
+        (start, start + chance.between(21, 60), chance.between(50, 150))
+        for start in (chance.between(released + 20, max(released + 21, DAYS)) for _ in range(chance.between(1, 3)))
+    )
+    starts = [bump[0] for bump in bumps]
+    hit = released + 95 if recording.number == 0 else -1
+    total, found = 0, [0]
+    for day in range(DAYS):
+        age = day - released
+        if age >= 0:
+            level = (
+                recording.base * (age + 1) // 10 if age < 10 else recording.base * 1000 // (1000 + (age - 10) * decay)
+            )
+            level = max(level, recording.base // 6)
+            for bump in bumps[: bisect_right(starts, day)]:
+                if day < bump[1]:
+                    level += level * bump[2] // 100
+            if 0 <= day - hit < 10 and hit >= 0:
+                level *= 12 - (day - hit)
+            weekday = (FIRST_DAY + timedelta(days=day)).weekday()
+            level = level * _WEEK[weekday] // 100 * chance.between(85, 115) // 100
+            total += level
+        found.append(total)
+    return found
