@@ -117,13 +117,26 @@ def test_a_source_is_named_in_its_own_folder_only() -> None:
             where = path.relative_to(PACKAGE).as_posix()
             if where.startswith("sources/") and where.split("/")[1] == source.name:
                 continue
-            if where.startswith("sources/") and "golden" in where:
-                continue
+            if (where.startswith("sources/") and "golden" in where) or where.startswith("demo/"):
+                continue  # the demo plays the part of the services
             text = path.read_text(encoding="utf-8")
             if named := _names(text, _words(source.name, source.title)):
                 found.setdefault(where, []).extend(named)
     assert {where: named for where, named in found.items() if where not in MAY_NAME_SOURCES} == {}
     assert set(MAY_NAME_SOURCES) <= set(found), "an exception that nobody needs"
+
+
+PARSING = ("bedrot.sources", "bedrot.contract", "bedrot.walk", "bedrot.tell", "bedrot.marts")
+
+
+def test_what_writes_the_demo_shares_nothing_with_what_reads_it() -> None:
+    found = {}
+    for path in (PACKAGE / "demo").rglob("*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        taken = [line for line in lines if line.startswith(tuple(f"from {name}" for name in PARSING))]
+        if taken:
+            found[path.relative_to(PACKAGE).as_posix()] = taken
+    assert found.keys() <= {"demo/given.py", "demo/__init__.py"}
 
 
 def test_a_planted_source_name_is_seen() -> None:

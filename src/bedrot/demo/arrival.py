@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,3 +44,17 @@ class Fault:
     money: str
     currency: str
     shown: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a curated table must hold when all has arrived, in whatever order: all its rows under a condition.
+
+    `where` pairs columns with the text that they have; `columns` are those of `rows`, whose values are as Python gets
+    them from the engine (dates, whole numbers, Decimal, None). The order of rows says nothing, their number does.
+    """
+
+    table: str
+    where: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]

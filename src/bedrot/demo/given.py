@@ -1,0 +1,68 @@
+"""Giving the demo's files to a lake, as a person would, and comparing what came out with the truth."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bedrot import sql
+from bedrot.demo.arrival import Arrival, Expected
+from bedrot.walk.accept import Door, Outcome, Told
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file that was given, and what the door said of it (several outcomes where a zip was taken apart)."""
+
+    arrival: Arrival
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def as_planned(self) -> bool:
+        """Whether the door said what the arrival says that it should."""
+        return {one.verdict for one in self.outcomes} == {self.arrival.verdict}
+
+
+def give(arrivals: Iterable[Arrival], folder: Path, door: Callable[[Told], Door]) -> Iterator[Given]:
+    """Write each file below `folder`, with the instant of its download, and offer it at a door; in the given order."""
+    for arrival in arrivals:
+        path = write(arrival, folder)
+        told = Told(arrival.account, arrival.exported_at, arrival.at)
+        yield Given(arrival, tuple(door(told).offer([path])))
+
+
+def write(arrival: Arrival, folder: Path) -> Path:
+    """Write one file of the demo below `folder`, piece by piece."""
+    path = folder / arrival.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        for piece in arrival.write():
+            out.write(piece)
+    at = int(arrival.at.timestamp())
+    os.utime(path, (at, at))
+    return path
+
+
+def differences(con: duckdb.DuckDBPyConnection, expected: Expected, most: int = 5) -> list[str]:
+    """Sentences on rows that a table should have and has not, and the other way round; none where all is equal.
+
+    `con` sees the curated tables by name (a snapshot opened for reading).
+    """
+    where = " AND ".join(f"{sql.name(column)} = {sql.text(value)}" for column, value in expected.where) or "TRUE"
+    found = Counter(
+        con.execute(f"SELECT {sql.names(expected.columns)} FROM {sql.name(expected.table)} WHERE {where}").fetchall()
+    )
+    wanted = Counter(map(tuple, expected.rows))
+    said = []
+    for what, rows in (("missing", wanted - found), ("not expected", found - wanted)):
+        if rows:
+            first = "; ".join(str(dict(zip(expected.columns, row, strict=True))) for row in list(rows)[:most])
+            said.append(f"{expected.table}: {rows.total():,} rows {what}, such as {first}")
+    return said
