@@ -66,6 +66,23 @@ def test_a_last_line_without_its_end_must_be_whole(tmp_path: Path, cut: int) -> 
         refuse_bad_ends(given, scan(given.path), read_heading(given, MONEY, "\t"))
 
 
+QUOTED = b'"Day","Title","Paid"\n"2025-01-01","a","1.00000001"\n"2025-01-02","two\nlines","2.00000002"'
+
+
+@pytest.mark.parametrize("cut", range(1, 37))
+def test_a_quoted_last_record_without_its_end_must_be_whole(tmp_path: Path, cut: int) -> None:
+    given = file(tmp_path, QUOTED[:-cut])
+    if QUOTED[:-cut].endswith(b"\n"):  # a line end inside a field looks like any other until the quotes are counted
+        return
+    with pytest.raises(Refused, match="cut off"):
+        refuse_bad_ends(given, scan(given.path), read_heading(given, MONEY, ","))
+
+
+def test_a_quoted_last_record_may_go_over_lines(tmp_path: Path) -> None:
+    given = file(tmp_path, QUOTED)
+    refuse_bad_ends(given, scan(given.path), read_heading(given, MONEY, ","))
+
+
 def test_a_last_line_with_all_its_decimals_is_whole(tmp_path: Path) -> None:
     for data in (WHOLE, WHOLE + b"\n", WHOLE.decode().encode("utf-16")):
         given = file(tmp_path, data)

@@ -16,7 +16,7 @@ from typing import TextIO
 from bedrot.contract import Original, Table, heading_key
 from bedrot.errors import Refused
 from bedrot.walk.look import LINE_BYTES, ODD, Bytes
-from bedrot.walk.whole import last_line_whole
+from bedrot.walk.whole import last_line_whole, last_record_whole
 
 UNIT = "\x1f"
 NEWLINE_INSIDE = "\x1e"
@@ -121,9 +121,14 @@ def refuse_bad_ends(original: Original, found: Bytes, heading: Heading) -> None:
             "Download the file again.",
             file=original.name,
         )
-    if found.last[-1:] in (b"\r", b"\n", b'"') or last_line_whole(
-        original, heading.delimiter, len(heading.titles), money=heading.money
-    ):
+    width = len(heading.titles)
+    if found.last[-1:] == b'"' and _quoting(heading):
+        whole = last_record_whole(original, heading.delimiter, width)
+    else:
+        whole = found.last[-1:] in (b"\r", b"\n") or last_line_whole(
+            original, heading.delimiter, width, money=heading.money
+        )
+    if whole:
         return
     raise Refused(
         "The file is cut off: its last line has no end and is not as long as a whole one.",

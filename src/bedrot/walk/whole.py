@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 from bedrot.contract import Delimited, Feed, Kind, Original
@@ -10,6 +11,7 @@ from bedrot.errors import Refused
 
 NOTE = "The last line has no end: if the file was cut off, import the whole one."
 _NUMBERS = (Kind.INTEGER, Kind.DECIMAL, Kind.MONEY)
+_LINES = 20
 _ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -35,6 +37,19 @@ def last_line_whole(original: Original, delimiter: str, width: int, *, money: bo
         return False
     shapes = [len(fields[-1].partition(".")[2]) for fields in (tail[-2].split(delimiter), last)]
     return len(last) == width and shapes[0] == shapes[1] > 0
+
+
+def last_record_whole(original: Original, delimiter: str, width: int) -> bool:
+    """Whether a last record that stops behind a quotation mark has all `width` fields; it may go over some lines."""
+    lines = original.tail.decode("latin-1").splitlines(keepends=True)
+    for count in range(1, min(len(lines), _LINES) + 1):
+        try:
+            rows = list(csv.reader(lines[-count:], delimiter=delimiter, strict=True))
+        except csv.Error:
+            continue
+        if len(rows) == 1 and len(rows[0]) == width:
+            return True
+    return False
 
 
 def tells_numbers(feed: Feed) -> bool:
