@@ -17,6 +17,7 @@ from bedrot.lake.ledger import Ledger
 from bedrot.lake.opened import open_snapshot
 from bedrot.lake.snapshot import current
 from bedrot.lake.zones import Lake
+from bedrot.walk.findings import Findings, read_findings
 from bedrot.walk.run import Summary, Walk, finish, run
 
 
@@ -54,6 +55,10 @@ class Walked:
         """Where the tables are not as expected."""
         with self.opened() as con:
             return [said for one in expected for said in differences(con, one)]
+
+    def findings(self) -> Findings:
+        """What was held and what vanished."""
+        return read_findings(self.lake, current(self.lake))
 
     def unplanned(self) -> list[str]:
         """Files of which the door said something else than planned."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+
+SUMMED = ("earnings", "units", "streams", "spend", "impressions", "clicks", "views", "likes", "followers")
+"""Columns whose sums the answer key tells."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,26 @@ class Expected:
     """What a curated table must hold when all has arrived, in whatever order: all its rows under a condition.
 
     `where` pairs columns with the text that they have; `columns` are those of `rows`, whose values are as Python gets
-    them from the engine (dates, whole numbers, Decimal, None). The order of rows says nothing, their number does.
+    them from the engine (dates, whole numbers, Decimal, None). They can be gone through more than once; their order
+    says nothing, their number does.
     """
 
     table: str
     where: tuple[tuple[str, str], ...]
     columns: tuple[str, ...]
-    rows: Sequence[tuple[object, ...]]
+    rows: Iterable[tuple[object, ...]]
+
+
+def totals(expected: Expected) -> dict[str, object]:
+    """How many rows a table must have under a condition, and the sums of its numbers as texts."""
+    places = [place for place, name in enumerate(expected.columns) if name in SUMMED]
+    sums = [Decimal(0)] * len(places)
+    rows = 0
+    for row in expected.rows:
+        rows += 1
+        for at, place in enumerate(places):
+            value = row[place]
+            if isinstance(value, (int, Decimal)):
+                sums[at] += value
+    told = {expected.columns[place]: f"{sums[at]:f}" for at, place in enumerate(places)}
+    return {"table": expected.table, "where": dict(expected.where), "rows": rows, **told}

@@ -6,11 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bedrot import sql
-from bedrot.demo.arrival import Arrival, Expected
+from bedrot.demo.arrival import Arrival, Expected, totals
 from bedrot.walk.accept import Door, Outcome, Told
 
 if TYPE_CHECKING:
@@ -50,14 +51,34 @@ def write(arrival: Arrival, folder: Path) -> Path:
     return path
 
 
+def sums_apart(con: duckdb.DuckDBPyConnection, expected: Expected) -> list[str]:
+    """Sentences on a number of rows, or the sum of a column, that is not as it should be: for tables of any size."""
+    wanted = totals(expected)
+    names = [name for name in expected.columns if name in wanted]
+    asked = ", ".join(["count(*)", *(f"coalesce(sum({sql.name(one)}), 0)" for one in names)])
+    found = con.execute(f"SELECT {asked} FROM {sql.name(expected.table)} WHERE {_where(expected)}").fetchall()[0]
+    pairs = zip(("rows", *names), found, strict=True)
+    return [
+        f"{expected.table}: {name} {value} instead of {wanted[name]}"
+        for name, value in pairs
+        if Decimal(value) != Decimal(str(wanted[name]))
+    ]
+
+
+def _where(expected: Expected) -> str:
+    """SQL of the condition under which the rows stand."""
+    return " AND ".join(f"{sql.name(column)} = {sql.text(value)}" for column, value in expected.where) or "TRUE"
+
+
 def differences(con: duckdb.DuckDBPyConnection, expected: Expected, most: int = 5) -> list[str]:
     """Sentences on rows that a table should have and has not, and the other way round; none where all is equal.
 
     `con` sees the curated tables by name (a snapshot opened for reading).
     """
-    where = " AND ".join(f"{sql.name(column)} = {sql.text(value)}" for column, value in expected.where) or "TRUE"
     found = Counter(
-        con.execute(f"SELECT {sql.names(expected.columns)} FROM {sql.name(expected.table)} WHERE {where}").fetchall()
+        con.execute(
+            f"SELECT {sql.names(expected.columns)} FROM {sql.name(expected.table)} WHERE {_where(expected)}"
+        ).fetchall()
     )
     wanted = Counter(map(tuple, expected.rows))
     said = []

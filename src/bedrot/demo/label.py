@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -49,7 +50,6 @@ class Recording:
     isrc: str
     upc: str
     title: str
-    album: str
     artist: Artist
     released: date
     base: int
@@ -59,7 +59,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Label:
-    """The label as a whole; `seed` and `scale` make it all there is to know."""
+    """The label as a whole: its artists with five recordings each, and as many older ones as `scale` asks for."""
 
     seed: int
     scale: int
@@ -71,14 +71,17 @@ class Label:
         """The recordings of one artist."""
         return tuple(one for one in self.recordings if one.artist == artist)
 
+    def back_catalogue(self) -> Iterator[Recording]:
+        """Recordings of an account of their own, of which only the money is known; none at scale 1, one at a time."""
+        for number in range(len(self.recordings), self.scale * len(self.recordings)):
+            artist = self.artists[number % len(self.artists)]
+            yield _recording(self.seed, artist, number // len(self.artists), number)
+
 
 def invent(seed: int, artists: int = 2, scale: int = 1) -> Label:
-    """The label of a seed: two artists by default, five recordings each; `scale` multiplies the recordings."""
+    """The label of a seed; `scale` says how many times as much its catalogue earns lines."""
     named = tuple(_artist(number) for number in range(artists))
-    found: list[Recording] = []
-    for artist in named:
-        for place in range(5 * scale):
-            found.append(_recording(seed, artist, place, len(found)))
+    found = [_recording(seed, artist, place, 5 * at + place) for at, artist in enumerate(named) for place in range(5)]
     return Label(seed, scale, "Harbour Lane Records", named, tuple(found))
 
 
@@ -92,13 +95,13 @@ def _artist(number: int) -> Artist:
 
 
 def _recording(seed: int, artist: Artist, place: int, number: int) -> Recording:
-    """One recording: singles a few months apart; the fourth and fifth of each ten are on one release."""
+    """One recording: singles a few months apart; the fourth and fifth of each five are on one release."""
     chance = Chance(seed, "recording", artist.name, place)
     title = f"{chance.pick(_FIRST)} {chance.pick(_SECOND)}"
-    if place < len(_ODD) and number >= place:
-        title = _ODD[(number + place) % len(_ODD)] if place == 2 else title
-    if place > 5:
-        title = f"{title} {place}"
+    if place == 2:
+        title = _ODD[(number + place) % len(_ODD)]
+    if place >= 5:
+        title = f"{title} {number}"
     release = place - 1 if place % 5 == 4 else place
     days = min(110 * (release % 5) + Chance(seed, "release", artist.name, release).below(40), DAYS - 60)
     return Recording(
@@ -106,7 +109,6 @@ def _recording(seed: int, artist: Artist, place: int, number: int) -> Recording:
         isrc=f"QZFAK{24 + (release % 5) // 3}{number:05d}",
         upc=f"1990{number - place + release:08d}",
         title=title,
-        album=f"{title} (Single)",
         artist=artist,
         released=FIRST_DAY + timedelta(days=days),
         base=chance.between(400, 2400),
