@@ -97,6 +97,11 @@ def constant(value: str) -> str:
     return f"CAST({text(value)} AS ENUM({text(value)}))"
 
 
+def no_rows(columns: Iterable[tuple[str, str]]) -> str:
+    """A SELECT of no row with these names and types."""
+    return "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {name(one)}" for one, kind in columns) + " WHERE false"
+
+
 def files(paths: Iterable[Path]) -> str:
     """Paths as a list literal for read_parquet."""
     return "[" + ", ".join(text(path.as_posix()) for path in paths) + "]"

@@ -19,7 +19,7 @@ from bedrot.contract.typing_sql import LOCATOR
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.zones import Lake
-from bedrot.marts.interfaces import FILES, check_fragment, empty_sql, read_fragments
+from bedrot.marts.interfaces import FILES, check_fragment, read_fragments
 from bedrot.marts.parts import staging_columns
 from bedrot.sources import find_sources, folder_of
 from bedrot.tell.golden import EXPECTED, GIVEN, Sample, answer, golden_folder, samples_of, stage_sample, write_golden
@@ -281,7 +281,7 @@ def test_fragments_give_what_their_interface_says(source: Source) -> None:
     con = sql.connect(None)
     con.execute("CREATE SCHEMA staging")
     for one in fragments:
-        wanted = {table: empty_sql([*columns[table], ("_lacking", "VARCHAR")]) for table in one.tables}
+        wanted = {table: sql.no_rows([*columns[table], ("_lacking", "VARCHAR")]) for table in one.tables}
         for table, select in wanted.items():
             con.execute(f"CREATE OR REPLACE VIEW staging.{sql.name(table)} AS {select}")
         check_fragment(con, one)

@@ -189,9 +189,4 @@ def interface_sql(view: str, fragments: Iterable[Fragment]) -> str:
     columns = INTERFACES[view]
     cast = ", ".join(f"CAST({sql.name(name)} AS {kind}) AS {sql.name(name)}" for name, kind in columns)
     arms = [f"SELECT {sql.text(one.source)} AS source, {cast} FROM (\n{one.sql}\n)" for one in fragments]
-    return "\nUNION ALL\n".join(arms) or empty_sql([("source", "VARCHAR"), *columns])
-
-
-def empty_sql(columns: Iterable[tuple[str, str]]) -> str:
-    """A SELECT of no row with these names and types."""
-    return "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {sql.name(name)}" for name, kind in columns) + " WHERE false"
+    return "\nUNION ALL\n".join(arms) or sql.no_rows([("source", "VARCHAR"), *columns])

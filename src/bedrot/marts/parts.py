@@ -13,7 +13,6 @@ from bedrot import sql
 from bedrot.contract.typing_sql import LOCATOR, columns_of
 from bedrot.contract.values import Source
 from bedrot.lake.snapshot import Part
-from bedrot.marts.interfaces import empty_sql
 
 Columns = Sequence[tuple[str, str]]
 
@@ -56,7 +55,7 @@ def staging_sql(parts: Sequence[Part], columns: Columns, absolute: Callable[[str
             f"SELECT {names}, CAST(NULL AS VARCHAR) AS _lacking"
             f" FROM read_parquet({files}, hive_partitioning = false) WHERE _partition IN ({within})"
         )
-    return " UNION ALL ".join(arms) or empty_sql([*columns, _LACKING])
+    return " UNION ALL ".join(arms) or sql.no_rows([*columns, _LACKING])
 
 
 def _grouped(parts: Iterable[Part]) -> list[tuple[list[str], list[str]]]:
@@ -74,6 +73,6 @@ def _grouped(parts: Iterable[Part]) -> list[tuple[list[str], list[str]]]:
 def files_sql(parts: Sequence[Part], columns: Columns, absolute: Callable[[str], Path], where: str = "") -> str:
     """A SELECT of a mart's rows from its files, with a condition where one is given."""
     if not parts:
-        return empty_sql(columns)
+        return sql.no_rows(columns)
     paths = sql.files(absolute(part.path) for part in parts)
     return f"SELECT * FROM read_parquet({paths}, hive_partitioning = false)" + (f" WHERE {where}" if where else "")

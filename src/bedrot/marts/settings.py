@@ -11,7 +11,6 @@ from pathlib import Path
 
 from bedrot import sql
 from bedrot.errors import Defect, Misconfigured
-from bedrot.marts.interfaces import empty_sql
 
 STORE_GROUPS = Path(__file__).parent / "store_groups.csv"
 
@@ -134,7 +133,7 @@ def _one_owner(what: str, owned: Iterable[tuple[str | None, str]]) -> None:
 def _values(columns: Sequence[tuple[str, str]], rows: Sequence[tuple[str | None, ...]]) -> str:
     """A SELECT of these text rows."""
     if not rows:
-        return empty_sql(columns)
+        return sql.no_rows(columns)
     values = ", ".join("(" + ", ".join(map(sql.literal, row)) + ")" for row in rows)
     cast = ", ".join(f"CAST({sql.name(name)} AS {kind}) AS {sql.name(name)}" for name, kind in columns)
     return f"SELECT {cast} FROM (VALUES {values}) AS told({sql.names(name for name, _ in columns)})"

@@ -20,7 +20,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Field, Original, Table
-from bedrot.contract.typing_sql import DIGITS, decimals, type_of
+from bedrot.contract.typing_sql import DIGITS, columns_of, decimals, type_of
 from bedrot.errors import Defect, Refused, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.deliveries import Delivery
@@ -138,12 +138,15 @@ def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     mark = fingerprint(job.task, table, job.code)
     final = lake.staged_path(table.name, delivery.id, mark)
     temporary = disk.temporary(final)
+    if text.empty and not text.records:
+        return _stage_nothing(job, table, text, mark)
     judged = Judged(job.task.account, delivery, job.feed.damaged if delivery.resaved else (), table, text)
     rows = _copy(job.con, good_sql(judged), temporary)
-    clean = rows == _all(job, f"SELECT count(*) FROM {text.relation}")[0][0]
-    job.con.execute(f"CREATE OR REPLACE TEMP TABLE bad AS {bad_sql(judged)} {'LIMIT 0' if clean else ''}")
+    any_bad = rows != _all(job, f"SELECT count(*) FROM {text.relation}")[0][0]
+    if any_bad:
+        job.con.execute(f"CREATE OR REPLACE TEMP TABLE bad AS {bad_sql(judged)}")
     try:
-        staged = _accounts(job, table, text, temporary, mark)
+        staged = _accounts(job, table, text, temporary, mark, any_bad=any_bad)
     except Refused:
         disk.remove(temporary)
         raise
@@ -157,18 +160,46 @@ def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     return replace(staged, path=lake.relative(final), contents=_contents(job.con, table, final))
 
 
-def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str) -> Staged:
+def _stage_nothing(job: _Job, table: Table, text: TextRows, mark: str) -> Staged:
+    """Write a file without rows for a table that the delivery says nothing of: most answers fill one table of many."""
+    lake, delivery = Lake(job.task.root), job.task.delivery
+    final = lake.staged_path(table.name, delivery.id, mark)
+    temporary = disk.temporary(final)
+    _copy(job.con, sql.no_rows([*columns_of(table), *LINEAGE]), temporary)
+    disk.publish(temporary, final)
+    none = {"file": "0", "staged": "0", "rejected": "0", "unreadable": "0"}
+    return Staged(
+        delivery=delivery.id,
+        table=table.name,
+        fingerprint=mark,
+        path=lake.relative(final),
+        rejects_path="",
+        records=0,
+        rows=0,
+        rejected=0,
+        ignored={},
+        money={one.name: dict(none) for one in table.money},
+        scale=0,
+        notes=list(text.notes),
+        contents=[],
+        until=None,
+    )
+
+
+def _accounts(job: _Job, table: Table, text: TextRows, good: Path, mark: str, *, any_bad: bool) -> Staged:
     """Law 3 for one table: records = rows + rejected + ignored, and of each money column file = staged + rejected.
 
-    Raises Refused when either does not hold to the last digit.
+    `any_bad`: the table `bad` holds rows that are not good. Raises Refused when either does not hold to the last digit.
     """
-    ignored = text.ignored + Counter(
-        dict(_all(job, "SELECT _ignored, count(*) FROM bad WHERE _ignored <> '' GROUP BY 1"))
-    )
-    rejected = _all(job, "SELECT count(*) FROM bad WHERE _ignored IS NULL")[0][0]
-    in_file, scale = _in_file(job, table, text, any_bad=bool(rejected or ignored - text.ignored))
+    ignored, rejected = text.ignored, 0
+    if any_bad:
+        ignored = ignored + Counter(
+            dict(_all(job, "SELECT _ignored, count(*) FROM bad WHERE _ignored <> '' GROUP BY 1"))
+        )
+        rejected = _all(job, "SELECT count(*) FROM bad WHERE _ignored IS NULL")[0][0]
+    in_file, scale = _in_file(job, table, text, any_bad=any_bad)
     rows, until, staged = _in_staged(job, table, good)
-    aside = _set_aside(job, table)
+    aside = _set_aside(job, table) if any_bad else {one.name: (Decimal(0), 0) for one in table.money}
     if text.records != rows + rejected + sum(ignored.values()):
         raise Refused(
             f"{text.records:,} records of {table.name} are in the file, but {rows:,} were read, {rejected:,} set aside"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ class TextRows:
 
     `raw` is each field's text, `told` those that are equal in all rows, `locator` the place for people, `fault` why
     the row as a whole cannot be taken, `repeated` why it is no data; `text` is the row as it stood. `records` counts
-    the physical records without the reader; `ignored` those that are no data and not in the relation, by reason.
+    the physical records without the reader; `ignored` those that are no data and not in the relation, by reason;
+    `empty`: the relation is known to have no rows.
     """
 
     relation: str
@@ -39,6 +40,7 @@ class TextRows:
     text: str
     records: int
     told: Mapping[str, str | None] = field(default_factory=dict)
+    empty: bool = False
     fault: str = "CAST(NULL AS VARCHAR)"
     repeated: str = "CAST(NULL AS VARCHAR)"
     ignored: Counter[str] = field(default_factory=Counter)
@@ -205,7 +207,10 @@ def from_reader(feed: Feed, original: Original, facts: Facts, work: Path) -> dic
             file.close()
     census = dict(feed.census(original)) if feed.census else dict(counts)
     return {
-        table.name: _from_json_lines(table, paths[table.name], census.get(table.name, 0), ignored[table.name])
+        table.name: replace(
+            _from_json_lines(table, paths[table.name], census.get(table.name, 0), ignored[table.name]),
+            empty=not counts[table.name],
+        )
         for table in feed.tables
     }
 
