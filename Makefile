@@ -6,7 +6,7 @@ SEED ?= 20251
 BIN = .venv/bin
 READY = .venv/.ready
 
-.PHONY: demo test test-all lint format requirements clean
+.PHONY: demo test test-all bench lint format requirements clean
 
 demo: $(READY)
 	rm -rf demo
@@ -17,6 +17,9 @@ test: $(READY) lint
 
 test-all: $(READY) lint
 	$(BIN)/python -m pytest -n 2 --hypothesis-seed=$(SEED)
+
+bench: $(READY)
+	$(BIN)/python benchmarks/demo.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -26,7 +26,6 @@ MAY_WRITE = {
     "walk/lines.py": "scratch: a file re-written to one kind of line end for the reader, removed after staging",
     "walk/text_rows.py": "scratch: a reader's rows as text, removed after staging",
     "demo/given.py": "downloads of the demo: made again from the seed when asked for",
-    "demo/__init__.py": "copies of the samples for the demo: they are in the package, and made again when asked for",
     "walk/accept.py": "scratch: members of a zip while they are identified; what is kept goes through lake/disk.py",
 }
 """Modules that open files for writing, and why their bytes need no durable publish."""

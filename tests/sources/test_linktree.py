@@ -196,9 +196,20 @@ def test_answer_saved_by_hand_speaks_of_its_last_day() -> None:
     ]
 
 
-def test_last_day_of_a_range_in_the_past_is_final(tmp_path: Path) -> None:
-    rows = rows_of(ANALYTICS, made(tmp_path, answer(overview=overview(day("2025-06-30", 1), day("2025-07-01", 2)))))
-    assert shown(rows, "linktree_daily", "date", "provisional") == [("2025-06-30", "false"), ("2025-07-01", "false")]
+def test_an_old_answer_saved_again_is_no_newer_word_and_its_last_day_not_final(tmp_path: Path) -> None:
+    text = answer(overview=overview(day("2025-06-30", 1), day("2025-07-01", 2)))
+    again = made(tmp_path, text, "graphql_20250704_090014_511209.json")
+    stamp = ANALYTICS.exported_at(again)
+    assert stamp is not None
+    assert (stamp.at, stamp.basis) == (datetime(2025, 7, 1, 23, 59, 59, tzinfo=UTC), "data")
+    assert shown(rows_of(ANALYTICS, again), "linktree_daily", "date", "provisional") == [
+        ("2025-06-30", "false"),
+        ("2025-07-01", "true"),
+    ]
+    for name in ("graphql_20250701_090014_511209.json", "graphql_20250702_090014_511209.json"):
+        stamp = ANALYTICS.exported_at(made(tmp_path, text, name))
+        assert stamp is not None
+        assert stamp.basis == "name"
 
 
 def test_nothing_tells_when_places_were_asked(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from bedrot.commands.common import out, show, writing
+from bedrot.commands.common import show, writing
+from bedrot.commands.layout import say, table
 from bedrot.commands.walk import door_of
 from bedrot.errors import Misconfigured
 from bedrot.lake.zones import Lake
@@ -18,80 +20,143 @@ from bedrot.lake.zones import Lake
 if TYPE_CHECKING:
     import duckdb
 
+    from bedrot.demo.given import Given
+    from bedrot.demo.story import Story
+
 app = typer.Typer()
 
+_SEED = 7
+_ALL_ROWS = 3
+"""Up to this scale every row is compared with the truth; above it numbers of rows and sums."""
+
 _QUESTIONS = {
-    "What each artist earned, and how": (
-        "SELECT artist, kind, currency, sum(units)::BIGINT AS units, sum(earnings) AS earnings FROM royalties"
-        " GROUP BY ALL ORDER BY ALL"
+    "What each recording earned (its account's share, in USD)": (
+        "SELECT artist, title, sum(units)::BIGINT AS units,"
+        " sum(earnings) FILTER (kind = 'sale')::DECIMAL(18,2) AS earned,"
+        " sum(earnings) FILTER (kind <> 'sale')::DECIMAL(18,2) AS taken_back,"
+        " sum(earnings)::DECIMAL(18,2) AS earnings FROM royalties GROUP BY ALL ORDER BY earnings DESC"
     ),
-    "Which stores paid": (
-        "SELECT source, store, currency, min(sale_month) AS first_month, max(sale_month) AS last_month,"
-        " sum(earnings) AS earnings FROM royalties GROUP BY ALL ORDER BY ALL"
+    "Who paid": (
+        "SELECT source, min(sale_month) AS first_month, max(sale_month) AS last_month, count(*) AS lines,"
+        " sum(earnings)::DECIMAL(18,2) AS earnings FROM royalties GROUP BY ALL ORDER BY ALL"
     ),
-    "Streams as the stores estimate them (never added to what was paid)": (
-        "SELECT source, store, min(date) AS first_day, max(date) AS last_day, sum(streams)::BIGINT AS streams"
-        " FROM streams_daily GROUP BY ALL ORDER BY ALL"
+    "Streams as the services estimate them (never added to what was paid)": (
+        "SELECT source, store, min(date) AS first_day, max(date) AS last_day, count(*) AS days,"
+        " sum(streams)::BIGINT AS streams FROM streams_daily GROUP BY ALL ORDER BY ALL"
     ),
     "What the advertisements cost": (
-        "SELECT campaign_name, currency, count(DISTINCT day) AS days, sum(spend) AS spend,"
-        " sum(clicks)::BIGINT AS clicks FROM ads_daily GROUP BY ALL ORDER BY ALL"
+        "SELECT campaign_name, currency, min(day) AS first_day, max(day) AS last_day, sum(spend) AS spend,"
+        " sum(clicks)::BIGINT AS clicks FROM ads_daily GROUP BY ALL ORDER BY first_day"
     ),
-    "What the posts and links did": (
-        "SELECT source, account, count(*) AS days, min(day) AS first_day, max(day) AS last_day FROM"
-        " (SELECT source, account, day FROM social_daily UNION ALL SELECT source, account, day FROM links_daily)"
-        " GROUP BY ALL ORDER BY ALL"
+    "Posts and links": (
+        "SELECT source, account, min(day) AS first_day, max(day) AS last_day, count(*) AS days,"
+        " sum(views)::BIGINT AS views FROM (SELECT source, account, day, views FROM social_daily"
+        " UNION ALL SELECT source, account, day, views FROM links_daily) GROUP BY ALL ORDER BY ALL"
     ),
 }
 
 
 @app.command()
-def demo(folder: Annotated[Path, typer.Argument(help="Where the demo's lake shall be.")] = Path("demo")) -> None:
-    """Walk the samples of all sources through the five zones, and print what was found."""
-    from bedrot.demo import downloads
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's lake shall be.")] = Path("demo"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another label.")] = _SEED,
+    scale: Annotated[int, typer.Option("--scale", min=1, help="How many times as many lines of royalties.")] = 1,
+    artists: Annotated[int, typer.Option("--artists", min=1, max=500, help="How many artists the label has.")] = 2,
+) -> None:
+    """Invent a label, give eighteen months of its downloads to a new lake, and compare the tables with the truth."""
+    from bedrot.demo.given import give
+    from bedrot.demo.label import invent
+    from bedrot.demo.story import tell
+    from bedrot.lake import disk
     from bedrot.lake.opened import open_snapshot
     from bedrot.lake.snapshot import current
     from bedrot.walk.run import Walk, finish, run
 
     where = folder.resolve()
-    if where.is_dir() and any(where.iterdir()) and not (where / "bedrot.toml").is_file():
-        raise Misconfigured("The folder is not empty and not a lake.", "Name another one.", file=str(where))
+    if where.is_dir() and any(where.iterdir()):
+        raise Misconfigured("The folder is not empty.", "Name another one, or remove it.", file=str(where))
     Lake.create(where)
+    story = tell(invent(seed, artists, scale))
+    disk.put_text(where / "bedrot.toml", story.settings(), replace=True, read_only=False)
+    disk.put_text(where / "truth.json", story.truth(), read_only=False)
     with writing(where) as (lake, ledger, settings):
         walk = Walk(lake, ledger, settings, settings.run.workers)
-        verdicts: Counter[str] = Counter()
-        with_files = list(downloads(walk.sources, where / "downloads"))
-        for download in with_files:
-            for outcome in door_of(lake, ledger, settings, walk.sources, download.told).offer([download.path]):
-                verdicts[outcome.verdict] += 1
-                if outcome.needs_person:
-                    out.print(escape(f"{outcome.verdict}: {outcome.name}: {outcome.sentence}"))
+        given = list(
+            give(
+                story.arrivals,
+                where / "downloads",
+                lambda told: door_of(lake, ledger, settings, walk.sources, told),
+            )
+        )
         began = ledger.start_run(datetime.now(UTC))
         summary = run(walk)
-        counted = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
-        out.print(f"{len(with_files)} files of {len(walk.sources)} sources: {counted}.")
-        if summary.deliveries:
-            ignored = sum(summary.ignored.values())
-            out.print(
-                f"{summary.records:,} records in = {summary.rows:,} staged + {summary.rejected:,} rejected"
-                f" + {ignored:,} ignored."
-            )
+        finish(walk, began, summary, datetime.now(UTC))
         snapshot = current(lake)
-        if snapshot is not None:
-            con = open_snapshot(lake, snapshot)
-            for question, query in _QUESTIONS.items():
-                _ask(con.cursor(), question, query)
+        if snapshot is None:
+            raise Misconfigured("Nothing was published.", "Report it.", file=str(where))
+        con = open_snapshot(lake, snapshot)
+        try:
+            _report(story, given, con, where)
+            apart = _apart(story, given, con)
+        finally:
             con.close()
         _zones(lake)
-        finish(walk, began, summary, datetime.now(UTC))
+    say(f"Ask it more: bedrot sql --lake {folder} 'select * from royalties limit 5'")
+    if apart:
+        for one in apart:
+            say(f"Not as the answer key says: {one}")
+        raise typer.Exit(1)
+    say(f"Everything is as the answer key says: {where.name}/truth.json.")
 
 
-def _ask(con: duckdb.DuckDBPyConnection, question: str, query: str) -> None:
-    """Put one question to the lake and show the answer."""
-    found = con.execute(query)
-    headings = [column[0] for column in found.description]
-    rows = [dict(zip(headings, row, strict=True)) for row in found.fetchall()]
-    show(rows, as_json=False, empty=f"{question}: nothing known.", title=question)
+def _report(story: Story, given: Sequence[Given], con: duckdb.DuckDBPyConnection, where: Path) -> None:
+    """What came, what was set aside and why, what was earned, and what looks wrong."""
+    label = story.label
+    say(f"{label.name}: {' and '.join(one.name for one in label.artists[:3])}, September 2024 to March 2026.")
+    say()
+    counts: dict[str, Counter[str]] = {}
+    for one in given:
+        counts.setdefault(one.arrival.name.split("/")[0], Counter()).update(out.verdict for out in one.outcomes)
+    verdicts = sorted({verdict for found in counts.values() for verdict in found})
+    table(
+        [
+            {"what came": name, **{verdict: f"{found[verdict]}" for verdict in verdicts}}
+            for name, found in counts.items()
+        ],
+        "Files, in the order in which they came",
+        right=verdicts,
+    )
+    for one in given:
+        for outcome in one.outcomes:
+            if outcome.needs_person:
+                say(f"{outcome.verdict}: {outcome.name}: {outcome.sentence}")
+    say()
+    for question, query in _QUESTIONS.items():
+        found = con.execute(query)
+        headings = [column[0] for column in found.description]
+        rows = [dict(zip(headings, row, strict=True)) for row in found.fetchall()]
+        show(rows, as_json=False, empty=f"{question}: nothing known.", title=question)
+        say(f'  bedrot sql --lake {where.name} "{query}"')
+        say()
+    say("What looks wrong, and where the lake shows it (each was planted; truth.json has the exact sizes)")
+    for fault in story.faults:
+        size = f"{fault.rows:,} rows" if fault.rows else ""
+        cents = Decimal(fault.money or 0).quantize(Decimal("0.01"))
+        sizes = ", ".join(filter(None, [size, f"{cents} {fault.currency}" if cents else ""]))
+        say(f"  {fault.kind}: {fault.where}{f' ({sizes})' if sizes else ''} -> {fault.shown}")
+
+
+def _apart(story: Story, given: Sequence[Given], con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Sentences on what is not as the answer key says."""
+    from bedrot.demo.given import differences, sums_apart
+
+    found = [
+        f"{one.arrival.name}: {', '.join(out.verdict for out in one.outcomes)} instead of {one.arrival.verdict}"
+        for one in given
+        if not one.as_planned
+    ]
+    compared = differences if story.label.scale <= _ALL_ROWS else sums_apart
+    return found + [said for one in story.expected for said in compared(con, one)]
 
 
 def _zones(lake: Lake) -> None:
@@ -102,4 +167,3 @@ def _zones(lake: Lake) -> None:
         size = sum(path.stat().st_size for path in files)
         rows.append({"zone": zone.name, "files": len(files), "bytes": f"{size:,}"})
     show(rows, as_json=False, empty="", title="The five zones")
-    out.print(f"Ask it more: bedrot sql --lake {escape(lake.root.name)} 'select * from royalties limit 5'")

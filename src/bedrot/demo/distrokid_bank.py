@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from bedrot.demo import bank
 from bedrot.demo.arrival import Arrival, Expected, Fault
@@ -54,8 +54,9 @@ class Export:
         return f"DistroKid_{int(self.at.timestamp()) * 1000 + 417}_{owner}.{ending}"
 
 
-def exports() -> list[Export]:
-    """The exports that the label made, in the order of their making."""
+@cache
+def exports() -> tuple[Export, ...]:
+    """The exports that the label made, in the order of their making; those of the back catalogue last."""
 
     def at(year: int, month: int, day: int) -> datetime:
         return datetime(year, month, day, 18, 4, 11, tzinfo=UTC)
@@ -66,7 +67,7 @@ def exports() -> list[Export]:
     def reported(year: int, month: int) -> Callable[[Line], bool]:
         return lambda line: (line.reporting_date.year, line.reporting_date.month) == (year, month)
 
-    return [
+    return (
         Export(at(2024, 12, 18), OLD, "main", everything),
         Export(at(2025, 1, 29), OLD, "main", reported(2025, 1)),
         Export(at(2025, 2, 28), OLD, "main", everything),
@@ -84,7 +85,7 @@ def exports() -> list[Export]:
         Export(at(2026, 3, 14), NEW, "main", reported(2026, 3)),
         Export(at(2025, 6, 30), OLD, "back catalogue", everything),
         Export(at(2026, 3, 2), NEW, "back catalogue", everything),
-    ]
+    )
 
 
 def spelling(label: Label, day: date) -> Spelling:

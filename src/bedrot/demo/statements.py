@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 from bedrot.demo.chance import Chance, keyed, mixed
 from bedrot.demo.distribution import span, unpaid
@@ -79,9 +80,10 @@ def lines(label: Label, plays: Plays, distributor: str, recordings: Iterable[Rec
     for recording in recordings:
         if recording == silent and distributor == "toolost":
             continue
+        sold = list(months(max(FIRST_DAY, recording.released), LAST_DAY))
         for store in STORES:
             for country in ONLY.get(store, COUNTRIES):
-                for month in months(max(FIRST_DAY, recording.released), LAST_DAY):
+                for month in sold:
                     yield from _lines_of_month(label, plays, distributor, recording, store, country, month)
 
 
@@ -92,10 +94,13 @@ def _lines_of_month(  # noqa: PLR0917  the place of a cell has as many sides
     days = _days(recording, distributor, store, month)
     if days is None or (store == STOPPED[0] and month >= STOPPED[1]):
         return
-    number = mixed(keyed_place(label, recording, store, country, month))
-    reported = _reported(label, store, country, month, number)
     quantity = plays.between(recording, store, country, *days)
-    if reported > LAST_DAY or not quantity:
+    if not quantity:
+        return
+    number = mixed(keyed_place(label, recording, store, country, month))
+    lags = LAGS.get(store, (2,))
+    reported = _reported(label.seed, store, month, lags[number % len(lags)])
+    if reported > LAST_DAY:
         return
     rate = _rate(store, country, month) * recording.share_percent // 100
 
@@ -131,14 +136,10 @@ def keyed_place(label: Label, recording: Recording, store: str, country: str, mo
     )
 
 
-_numbers: dict[tuple[str, str], int] = {}
-
-
+@cache
 def _number(what: str, name: str) -> int:
     """A number that belongs to a name."""
-    if (what, name) not in _numbers:
-        _numbers[what, name] = keyed(what, name) % 1_000_003
-    return _numbers[what, name]
+    return keyed(what, name) % 1_000_003
 
 
 def _days(recording: Recording, distributor: str, store: str, month: date) -> tuple[date, date] | None:
@@ -152,16 +153,16 @@ def _days(recording: Recording, distributor: str, store: str, month: date) -> tu
     return max(month, kept[0]), min(last, kept[1])
 
 
-def _reported(label: Label, store: str, country: str, month: date, number: int) -> date:
-    """The day on which a store's report for a month of sale and country came to the distributor."""
-    lags = LAGS.get(store, (2,))
+@cache
+def _reported(seed: int, store: str, month: date, lag: int) -> date:
+    """The day on which a store's report for a month of sale came to the distributor, so many months later."""
     at = month
-    for _ in range(lags[number % len(lags)]):
+    for _ in range(lag):
         at = next_month(at)
-    day = Chance(label.seed, "report", store, at.isoformat()).between(3, 28) if country else 28
-    return at.replace(day=day)
+    return at.replace(day=Chance(seed, "report", store, at.isoformat()).between(3, 28))
 
 
+@cache
 def _rate(store: str, country: str, month: date) -> int:
     """What a play earns, in 10^-12 dollars: dear and cheap countries, and a little of the month."""
     worth = 25 + _number("worth", country) % 76

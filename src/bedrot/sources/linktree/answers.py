@@ -7,7 +7,7 @@ referrers and devices. Titles come in a separate answer, `data.link<number>`. Wh
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bedrot.contract import Original, Stamp
@@ -45,7 +45,21 @@ def knows_titles(original: Original) -> bool:
 
 
 def exported_at(original: Original) -> Stamp | None:
-    """The stamp in the file's name (taken as UTC), the zip member's time, or the last day that the answer reaches."""
+    """The stamp in the file's name (taken as UTC), the zip member's time, or the last day that the answer reaches.
+
+    Days reach to the day of the answer, so one whose days end earlier than the day before its stamp is an old one saved
+    again, or of a range in the past: it is as old as the end of its last day, and no newer word on what came since.
+    """
+    document = original.json_or_none
+    days = _days(document.get("data") if isinstance(document, dict) else None)
+    stamp = _stamp(original)
+    if days and stamp and stamp.at.date() > max(days) + timedelta(days=1):
+        return Stamp(Stamp.of_day(max(days), "data").at + timedelta(days=1, seconds=-1), "data")
+    return stamp or (Stamp.of_day(max(days), "data") if days else None)
+
+
+def _stamp(original: Original) -> Stamp | None:
+    """The instant in the file's name, or the zip member's time."""
     stamped = _NAME.search(original.name)
     if stamped:
         try:
@@ -56,12 +70,7 @@ def exported_at(original: Original) -> Stamp | None:
             at = None
         if at:
             return Stamp(at, "name")
-    if original.member_time:
-        return Stamp(original.member_time, "zip")
-    document = original.json_or_none
-    data = document.get("data") if isinstance(document, dict) else None
-    days = _days(data)
-    return Stamp.of_day(max(days), "data") if days else None
+    return Stamp(original.member_time, "zip") if original.member_time else None
 
 
 def census(original: Original) -> dict[str, int]:
