@@ -206,8 +206,8 @@ def test_an_old_answer_saved_again_is_no_newer_word_and_its_last_day_not_final(t
         ("2025-06-30", "false"),
         ("2025-07-01", "true"),
     ]
-    for name in ("graphql_20250701_090014_511209.json", "graphql_20250702_090014_511209.json"):
-        stamp = ANALYTICS.exported_at(made(tmp_path, text, name))
+    for called in ("graphql_20250701_090014_511209.json", "graphql_20250702_090014_511209.json"):
+        stamp = ANALYTICS.exported_at(made(tmp_path, text, called))
         assert stamp is not None
         assert stamp.basis == "name"
 

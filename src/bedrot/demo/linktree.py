@@ -27,8 +27,8 @@ _COLUMNS = (
 )  # fmt: skip
 _DAY = timedelta(days=1)
 _YEAR, _WEEK = 365, 7
-_LOADS = ((0, True), (5, False), (61, True), (97, False), (150, True), (330, False), (431, False))
-_SILENT_LOADS = ((0, False), (6, False), (20, True), (118, True), (205, False), (300, False))
+_LOADS = ((0, True), (5, False), (61, True), (97, False), (150, True), (330, False))
+_SILENT_LOADS = ((0, False), (6, False), (20, True), (118, True))
 """Days before the last load of a page, and whether the person chose the last 365 days in it."""
 _STALE_LOAD = 97
 _STALE_DAYS = 3
@@ -98,15 +98,22 @@ def faults(label: Label) -> list[Fault]:
 def _known(page: Page) -> dict[date, tuple[Visits, bool]]:
     """What is known of each day, and whether it was still running when it was told.
 
-    The last day of an answer counts as running when the answer is of that day or of the next one.
+    The last day of an answer counts as running; one saved again later is as old as the end of its last day.
     """
     known: dict[date, tuple[Visits, bool]] = {}
-    for answer in sorted(_answers(page), key=lambda one: one.at):
+    for answer in sorted((one for one in _answers(page) if one.days), key=_age):
         for day, one in answer.days:
-            running = day == answer.days[-1][0] and answer.at.date() <= day + _DAY
+            running = day == answer.days[-1][0]
             if not running or day not in known or known[day][1]:
                 known[day] = (one, running)
     return known
+
+
+def _age(answer: _Answer) -> datetime:
+    """The instant that an answer speaks of."""
+    end = answer.days[-1][0] + _DAY
+    over = datetime.combine(end, time(), UTC) - timedelta(seconds=1)
+    return answer.at if answer.at.date() <= end else over
 
 
 def _stretches(days: list[date]) -> list[tuple[date, date]]:

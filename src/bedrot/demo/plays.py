@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from bedrot.demo.chance import Chance, mixed
 from bedrot.demo.label import DAYS, FIRST_DAY, Artist, Label, Recording
@@ -43,19 +43,20 @@ class Plays:
 
     def __init__(self, label: Label) -> None:
         self.label = label
-        self._curves: dict[int, list[int]] = {}
 
     def until(self, recording: Recording, store: str, country: str, day: date) -> int:
         """Plays of a cell from the first day to this one, both included; zero before the first day."""
         at = (day - FIRST_DAY).days + 1
         if at <= 0:
             return 0
-        weight = STORES[store] * ONLY.get(store, COUNTRIES).get(country, 0)
-        if not weight:
-            return 0
-        place = self._places[store] * 64 + self._places[country]
-        offset = mixed(self.label.seed * 1_000_003 + recording.number * 4096 + place) % _UNIT
+        weight, offset = self._cell(recording, store, country)
         return (self.curve(recording)[min(at, DAYS)] * weight + offset) // _UNIT
+
+    def _cell(self, recording: Recording, store: str, country: str) -> tuple[int, int]:
+        """The part of all plays that a cell has, and where its count of whole plays begins."""
+        weight = STORES[store] * ONLY.get(store, COUNTRIES).get(country, 0)
+        place = self._places[store] * 64 + self._places[country]
+        return weight, mixed(self.label.seed * 1_000_003 + recording.number * 4096 + place) % _UNIT if weight else 0
 
     def between(self, recording: Recording, store: str, country: str, first: date, last: date) -> int:
         """Plays of a cell from a day to another, both included."""
@@ -67,11 +68,7 @@ class Plays:
 
     def curve(self, recording: Recording) -> list[int]:
         """Plays of a recording over all stores and countries before each day, the end included: DAYS + 1 numbers."""
-        if recording.number not in self._curves:
-            if len(self._curves) > 1000:
-                self._curves.clear()
-            self._curves[recording.number] = _curve(self.label.seed, recording)
-        return self._curves[recording.number]
+        return _curve(self.label.seed, recording.isrc, recording.base, recording.released, recording.number == 0)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -84,35 +81,36 @@ class Plays:
         countries = ONLY.get(store, COUNTRIES)
         days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
         found = [0] * len(days)
+        begin = (first - FIRST_DAY).days
         for recording in recordings:
+            curve = self.curve(recording)
+            steps = [curve[min(max(begin + place, 0), DAYS)] for place in range(len(days) + 1)]
             for country in countries:
-                before = self.until(recording, store, country, first - timedelta(days=1))
-                for place, day in enumerate(days):
-                    now = self.until(recording, store, country, day)
-                    found[place] += now - before
-                    before = now
+                weight, offset = self._cell(recording, store, country)
+                whole = [(one * weight + offset) // _UNIT for one in steps]
+                for place in range(len(days)):
+                    found[place] += whole[place + 1] - whole[place]
         return list(zip(days, found, strict=True))
 
 
-def _curve(seed: int, recording: Recording) -> list[int]:
+@lru_cache(maxsize=256)
+def _curve(seed: int, isrc: str, base: int, first: date, viral: bool) -> list[int]:
     """How the plays of one recording grow: a rise, a long decay, weekends, playlists, and for one a hit day."""
-    chance = Chance(seed, "curve", recording.isrc)
-    released = (recording.released - FIRST_DAY).days
+    chance = Chance(seed, "curve", isrc)
+    released = (first - FIRST_DAY).days
     decay = chance.between(8, 20)
     bumps = sorted(
         (start, start + chance.between(21, 60), chance.between(50, 150))
         for start in (chance.between(released + 20, max(released + 21, DAYS)) for _ in range(chance.between(1, 3)))
     )
     starts = [bump[0] for bump in bumps]
-    hit = released + 95 if recording.number == 0 else -1
+    hit = released + 95 if viral else -1
     total, found = 0, [0]
     for day in range(DAYS):
         age = day - released
         if age >= 0:
-            level = (
-                recording.base * (age + 1) // 10 if age < 10 else recording.base * 1000 // (1000 + (age - 10) * decay)
-            )
-            level = max(level, recording.base // 6)
+            level = base * (age + 1) // 10 if age < 10 else base * 1000 // (1000 + (age - 10) * decay)
+            level = max(level, base // 6)
             for bump in bumps[: bisect_right(starts, day)]:
                 if day < bump[1]:
                     level += level * bump[2] // 100

@@ -86,13 +86,13 @@ def _staged(
         except BedrotError as wrong:
             failed.append(str(wrong))
             continue
-        found += [replace(one, path=out.absolute(one.path).as_posix()) for one in made]
+        found += [replace(one, path=out.absolute(one.path).as_posix() if one.path else "") for one in made]
     return found, failed
 
 
 def _whole(lake: Lake, staged: Staged | None) -> bool:
     """Whether staged rows are there to be read."""
-    return staged is not None and lake.absolute(staged.path).is_file()
+    return staged is not None and (not staged.path or lake.absolute(staged.path).is_file())
 
 
 class _Forgetful:

@@ -20,7 +20,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Field, Original, Table
-from bedrot.contract.typing_sql import DIGITS, columns_of, decimals, type_of
+from bedrot.contract.typing_sql import DIGITS, decimals, type_of
 from bedrot.errors import Defect, Refused, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.deliveries import Delivery
@@ -57,7 +57,7 @@ class _Job:
 
 
 def stage_delivery(task: StageTask) -> list[Staged]:
-    """Type all rows of a delivery and write them, one file a table; what exists already is kept.
+    """Type all rows of a delivery and write them, one file for each table that has any; what exists already is kept.
 
     Raises Refused when the file as a whole is not what its feed delivers.
     """
@@ -139,7 +139,7 @@ def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     final = lake.staged_path(table.name, delivery.id, mark)
     temporary = disk.temporary(final)
     if text.empty and not text.records:
-        return _stage_nothing(job, table, text, mark)
+        return _nothing(job, table, text, mark)
     judged = Judged(job.task.account, delivery, job.feed.damaged if delivery.resaved else (), table, text)
     rows = _copy(job.con, good_sql(judged), temporary)
     any_bad = rows != _all(job, f"SELECT count(*) FROM {text.relation}")[0][0]
@@ -160,19 +160,14 @@ def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     return replace(staged, path=lake.relative(final), contents=_contents(job.con, table, final))
 
 
-def _stage_nothing(job: _Job, table: Table, text: TextRows, mark: str) -> Staged:
-    """Write a file without rows for a table that the delivery says nothing of: most answers fill one table of many."""
-    lake, delivery = Lake(job.task.root), job.task.delivery
-    final = lake.staged_path(table.name, delivery.id, mark)
-    temporary = disk.temporary(final)
-    _copy(job.con, sql.no_rows([*columns_of(table), *LINEAGE]), temporary)
-    disk.publish(temporary, final)
+def _nothing(job: _Job, table: Table, text: TextRows, mark: str) -> Staged:
+    """A table that the delivery says nothing of, which needs no file: most answers fill one table of many."""
     none = {"file": "0", "staged": "0", "rejected": "0", "unreadable": "0"}
     return Staged(
-        delivery=delivery.id,
+        delivery=job.task.delivery.id,
         table=table.name,
         fingerprint=mark,
-        path=lake.relative(final),
+        path="",
         rejects_path="",
         records=0,
         rows=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from bedrot.contract import Original, Table, heading_key
@@ -24,9 +25,8 @@ class SheetKind:
     never: frozenset[str] = frozenset()
     only: bool = False
 
-    def fits(self, headings: Sequence[str]) -> bool:
-        """Whether a file with these headings is of this kind."""
-        keys = {heading_key(heading) for heading in headings if heading.strip()}
+    def fits(self, keys: AbstractSet[str]) -> bool:
+        """Whether a file with headings of these keys is of this kind."""
         return self.marks <= keys and not self.never & keys and (not self.only or self.marks == keys)
 
 
@@ -66,7 +66,8 @@ KINDS = (OVERVIEW, VIEWERS, *FOLLOWERS_ZIP, CONTENT, BUSINESS_OVERVIEW, BUSINESS
 
 def kind_of(headings: Sequence[str]) -> SheetKind | None:
     """The kind of table file with these headings; None where it is none of TikTok's."""
-    return next((kind for kind in KINDS if kind.fits(headings)), None)
+    keys = {heading_key(heading) for heading in headings if heading.strip()}
+    return next((kind for kind in KINDS if kind.fits(keys)), None)
 
 
 def holds_only(original: Original, kinds: Sequence[SheetKind]) -> bool:
