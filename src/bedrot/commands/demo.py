@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bedrot.commands.common import show, writing
-from bedrot.commands.layout import say, table
 from bedrot.commands.walk import door_of
 from bedrot.errors import Misconfigured
 from bedrot.lake.zones import Lake
@@ -64,6 +63,7 @@ def demo(
     artists: Annotated[int, typer.Option("--artists", min=1, max=500, help="How many artists the label has.")] = 2,
 ) -> None:
     """Invent a label, give eighteen months of its downloads to a new lake, and compare the tables with the truth."""
+    from bedrot.commands.layout import say
     from bedrot.demo.given import give
     from bedrot.demo.label import invent
     from bedrot.demo.story import tell
@@ -111,6 +111,8 @@ def demo(
 
 def _report(story: Story, given: Sequence[Given], con: duckdb.DuckDBPyConnection, where: Path) -> None:
     """What came, what was set aside and why, what was earned, and what looks wrong."""
+    from bedrot.commands.layout import say, table
+
     label = story.label
     say(f"{label.name}: {' and '.join(one.name for one in label.artists[:3])}, September 2024 to March 2026.")
     say()
