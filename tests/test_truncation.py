@@ -63,7 +63,7 @@ class Way:
         with closing(sql.connect(None)) as con:
             for one in staged:
                 columns = compared(tables[one.table])
-                if columns:
+                if columns and one.path:
                     path = sql.text(self.lake.absolute(one.path).as_posix())
                     rows = con.execute(f"SELECT {sql.names(columns)} FROM read_parquet({path})").fetchall()
                     found.update((one.table, *map(str, row)) for row in rows)
