@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from bedrot.demo.chance import Chance
 from bedrot.demo.label import LAST_DAY, Label, Recording
-from bedrot.demo.meta_campaigns import PLANS, Ad, AdSet, Campaign, campaign_of, days, local
+from bedrot.demo.meta_campaigns import PLANS, Ad, AdSet, Campaign, campaign_of, local
+from bedrot.demo.writing import days
 
 ACCOUNT = "1046570229599075"
 """The number of the label's ad account."""
@@ -104,9 +106,15 @@ class Advertising:
         )
 
 
+@lru_cache(maxsize=2)
+def advertising(label: Label) -> Advertising:
+    """All that a label advertised, worked out once."""
+    return Advertising(label)
+
+
 def effect(label: Label) -> tuple[Effect, ...]:
     """What each campaign of a label brings; one of them spends money and brings nothing."""
-    truth = Advertising(label)
+    truth = advertising(label)
     found = []
     for campaign in truth.campaigns:
         plays: dict[date, int] = {}

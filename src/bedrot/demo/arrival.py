@@ -17,8 +17,8 @@ class Arrival:
 
     `name` is the path below the downloads folder, with `/`; `at` is the instant (UTC) at which it was downloaded and
     given; `account` and `exported_at` are what the person says with it, where the file alone does not tell; `verdict`
-    is what the door should say of it: accepted, repeat, refused or unrecognised; `fault` names the entry of the answer
-    key that it belongs to.
+    is what the door should say of it: accepted, repeat, refused, unrecognised, private or waiting; `fault` names the
+    entry of the answer key that it belongs to.
     """
 
     name: str

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bedrot.demo.statements import Line
+from bedrot.demo.writing import guarded, pointed, quotient
 
 _BATCH = 2_000
 
@@ -92,16 +93,12 @@ def _fields(generation: Generation, line: Line, spelling: Spelling) -> list[str]
 
 def amount(pico: int, decimals: int) -> str:
     """Money of 10^-12 dollars as text with so many decimals, halves rounded away from zero."""
-    whole = rounded(pico, decimals)
-    digits = f"{abs(whole):0{decimals + 1}d}"
-    return f"{'-' if whole < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
+    return pointed(rounded(pico, decimals), decimals)
 
 
 def rounded(pico: int, decimals: int) -> int:
     """Money of 10^-12 dollars in units of the last of so many decimals, halves rounded away from zero."""
-    unit: int = 10 ** (12 - decimals)
-    whole = (abs(pico) + unit // 2) // unit
-    return -whole if pico < 0 else whole
+    return quotient(pico, 10 ** (12 - decimals))
 
 
 def resaved_file(lines: Iterable[Line], spelling: Spelling) -> Iterator[bytes]:
@@ -114,4 +111,4 @@ def resaved_file(lines: Iterable[Line], spelling: Spelling) -> Iterator[bytes]:
         upc = fields[6]
         fields[6] = f"{upc[0]}.{upc[1:6].rstrip('0') or '0'}E+{len(upc) - 1}"
         fields[-1] = fields[-1].rstrip("0").rstrip(".")
-        yield (",".join(f'"{one}"' if "," in one else one for one in fields) + "\r\n").encode()
+        yield (",".join(map(guarded, fields)) + "\r\n").encode()

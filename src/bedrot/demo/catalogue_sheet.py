@@ -9,6 +9,7 @@ from functools import partial
 from bedrot.demo.arrival import Arrival, Expected, Fault
 from bedrot.demo.chance import Chance
 from bedrot.demo.label import Label, Recording
+from bedrot.demo.writing import guarded
 
 _WRITERS = ("Ada Novak", "Sol Ruiz", "Kim Aalto", "Jo Petit")
 _TIMES = (datetime(2025, 3, 1, 10, tzinfo=UTC), datetime(2026, 2, 20, 10, tzinfo=UTC))
@@ -39,7 +40,7 @@ def _sheet(label: Label, at: datetime) -> Iterator[bytes]:
     for one in _known(label, at):
         isrc = f"{one.isrc[:2]}-{one.isrc[2:5]}-{one.isrc[5:7]}-{one.isrc[7:]}"
         fields = (isrc, one.upc, one.artist.name, one.title, one.released.isoformat(), label.name, _writers(label, one))
-        rows.append(",".join(f'"{field}"' if "," in field else field for field in fields))
+        rows.append(",".join(map(guarded, fields)))
     yield ("\ufeff" + "\r\n".join(rows) + "\r\n").encode()
 
 

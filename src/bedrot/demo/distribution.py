@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from bedrot.demo.label import LAST_DAY, Label, Recording
 from bedrot.demo.plays import Plays
+from bedrot.demo.writing import days
 
 MOVED = date(2025, 9, 15)
 """The first day on which plays of the artists that moved belong to the new distributor."""
@@ -33,11 +34,11 @@ def unpaid(label: Label) -> Recording | None:
 
 
 def _seen_by(
-    distributor: str, label: Label, plays: Plays, store: str, days: tuple[date, date]
+    distributor: str, label: Label, plays: Plays, store: str, within: tuple[date, date]
 ) -> list[tuple[date, int]]:
     """Plays a day of all recordings that the distributor brings to the store; every day of the range, zeros too."""
-    first, last = days
-    found = {first + number * _DAY: 0 for number in range((last - first).days + 1)}
+    first, last = within
+    found = dict.fromkeys(days(first, last), 0)
     for artist in label.artists:
         spans = [one for recording in label.of(artist) if (one := span(recording, distributor))]
         if not spans:

@@ -11,10 +11,14 @@ from functools import cache, lru_cache
 from bedrot.demo import bank
 from bedrot.demo.arrival import Arrival, Expected, Fault
 from bedrot.demo.bank import NEW, OLD, OLD_LATIN, QUOTED, Generation, Spelling, bank_file
+from bedrot.demo.distribution import DISTROKID
 from bedrot.demo.label import LAST_DAY, Label, Recording
 from bedrot.demo.plays import Plays
 from bedrot.demo.statements import STOPPED, TWICE, Line, lines
 from bedrot.demo.stored_zip import stored_zip
+
+Wanted = Callable[[date, str, str], bool]
+"""Whether lines of a day of report, a store and a country were asked for."""
 
 ARTIST_RENAMED = date(2025, 7, 20)
 STORE_RENAMED = date(2025, 10, 10)
@@ -34,17 +38,21 @@ _FAULTS = {
 
 @dataclass(frozen=True)
 class Export:
-    """One export: when, in which generation, of which account, and which lines were asked for."""
+    """One export: when, in which generation, of which account, and what was asked for: days, stores and countries."""
 
     at: datetime
     generation: Generation
     account: str
-    wanted: Callable[[Line], bool]
+    wanted: Wanted
     zipped: bool = False
 
-    def holds(self, line: Line) -> bool:
-        """Whether the export has a line: it was asked for, and reported by the day before."""
-        return line.reporting_date < self.at.date() and self.wanted(line)
+    def holds(self, reported: date, store: str, country: str) -> bool:
+        """Whether the export has lines reported on that day: they were asked for, and came by the day before."""
+        return reported < self.at.date() and self.wanted(reported, store, country)
+
+    def of(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Those of some lines that the export has."""
+        return (line for line in lines if self.holds(line.reporting_date, line.store, line.country))
 
     @property
     def name(self) -> str:
@@ -61,27 +69,30 @@ def exports() -> tuple[Export, ...]:
     def at(year: int, month: int, day: int) -> datetime:
         return datetime(year, month, day, 18, 4, 11, tzinfo=UTC)
 
-    def everything(_: Line) -> bool:
+    def everything(_reported: date, _store: str, _country: str) -> bool:
         return True
 
-    def reported(year: int, month: int) -> Callable[[Line], bool]:
-        return lambda line: (line.reporting_date.year, line.reporting_date.month) == (year, month)
+    def spotify(_reported: date, store: str, _country: str) -> bool:
+        return store == "Spotify"
+
+    def month(year: int, number: int, but: str = "") -> Wanted:
+        return lambda reported, _, country: (reported.year, reported.month) == (year, number) and country != but
 
     return (
         Export(at(2024, 12, 18), OLD, "main", everything),
-        Export(at(2025, 1, 29), OLD, "main", reported(2025, 1)),
+        Export(at(2025, 1, 29), OLD, "main", month(2025, 1)),
         Export(at(2025, 2, 28), OLD, "main", everything),
         Export(at(2025, 5, 29), OLD, "main", everything),
-        Export(at(2025, 6, 20), OLD, "main", lambda line: line.store == "Spotify"),
+        Export(at(2025, 6, 20), OLD, "main", spotify),
         Export(at(2025, 7, 29), QUOTED, "main", everything),
-        Export(at(2025, 8, 29), QUOTED, "main", reported(2025, 8), zipped=True),
-        Export(at(2025, 9, 30), OLD_LATIN, "main", reported(2025, 9)),
+        Export(at(2025, 8, 29), QUOTED, "main", month(2025, 8), zipped=True),
+        Export(at(2025, 9, 30), OLD_LATIN, "main", month(2025, 9)),
         Export(at(2025, 10, 29), QUOTED, "main", everything),
-        Export(at(2025, 12, 1), NEW, "main", reported(2025, 11)),
+        Export(at(2025, 12, 1), NEW, "main", month(2025, 11)),
         Export(at(2026, 1, 31), NEW, "main", everything),
-        Export(at(2026, 2, 3), NEW, "main", lambda line: reported(2026, 1)(line) and line.country != _MISSING),
-        Export(at(2026, 2, 28), NEW, "main", reported(2026, 2)),
-        Export(at(2026, 3, 14), NEW, "main", reported(2026, 3)),
+        Export(at(2026, 2, 3), NEW, "main", month(2026, 1, but=_MISSING)),
+        Export(at(2026, 2, 28), NEW, "main", month(2026, 2)),
+        Export(at(2026, 3, 14), NEW, "main", month(2026, 3)),
         Export(at(2025, 6, 30), OLD, "back catalogue", everything),
         Export(at(2026, 3, 2), NEW, "back catalogue", everything),
     )
@@ -96,7 +107,7 @@ def spelling(label: Label, day: date) -> Spelling:
 @lru_cache(maxsize=2)
 def main_lines(label: Label) -> tuple[Line, ...]:
     """All lines of the label's own account."""
-    return tuple(lines(label, Plays(label), "distrokid", label.recordings))
+    return tuple(lines(label, Plays(label), DISTROKID, label.recordings))
 
 
 def _lines(label: Label, account: str) -> Iterable[Line]:
@@ -104,7 +115,7 @@ def _lines(label: Label, account: str) -> Iterable[Line]:
     if account == "main":
         return main_lines(label)
     plays = Plays(label)
-    return (line for recording in label.back_catalogue() for line in lines(label, plays, "distrokid", [recording]))
+    return (line for recording in label.back_catalogue() for line in lines(label, plays, DISTROKID, [recording]))
 
 
 def arrivals(label: Label) -> list[Arrival]:
@@ -117,7 +128,7 @@ def _arrival(label: Label, export: Export) -> Arrival:
     """An export as a file on the disk."""
 
     def write() -> Iterator[bytes]:
-        kept = (line for line in _lines(label, export.account) if export.holds(line))
+        kept = export.of(_lines(label, export.account))
         text = bank_file(export.generation, kept, spelling(label, export.at.date()))
         if export.zipped:
             member = export.name.replace(".zip", ".csv")
@@ -172,15 +183,14 @@ def _broken(label: Label) -> list[Arrival]:
 
 def decimals_known(line: Line, account: str) -> int:
     """The decimals of the finest export that has a line; zero where none has it."""
-    place = (account, line.reporting_date, line.store, line.country)
-    if place not in _known:
-        held = (one.generation.decimals for one in exports() if one.account == account and one.holds(line))
-        _known[place] = max(held, default=0)
-    return _known[place]
+    return _decimals(account, line.reporting_date, line.store, line.country)
 
 
-_known: dict[tuple[str, date, str, str], int] = {}
-"""What was found of lines by all that an export's filter may ask for."""
+@cache
+def _decimals(account: str, reported: date, store: str, country: str) -> int:
+    """The same by all that an export may ask for."""
+    held = (one for one in exports() if one.account == account and one.holds(reported, store, country))
+    return max((one.generation.decimals for one in held), default=0)
 
 
 @dataclass(frozen=True)
@@ -195,14 +205,14 @@ class _Royalties:
         for line in _lines(self.label, self.account):
             if decimals := decimals_known(line, self.account):
                 earnings = Decimal(bank.rounded(line.earnings, decimals)).scaleb(-decimals)
-                yield royalty("distrokid", self.account, line, now, earnings)
+                yield royalty(DISTROKID, self.account, line, now, earnings)
 
 
 def expected(label: Label) -> list[Expected]:
     """The royalties that the lake must know: every line that any export has, in the finest decimals, as named last."""
     accounts = ("main", "back catalogue") if label.scale > 1 else ("main",)
     return [
-        Expected("royalties", (("source", "distrokid"), ("account", one)), COLUMNS, _Royalties(label, one))
+        Expected("royalties", (("source", DISTROKID), ("account", one)), COLUMNS, _Royalties(label, one))
         for one in accounts
     ]
 
@@ -237,7 +247,7 @@ def faults(label: Label) -> list[Fault]:
         for line in known
         if (line.reporting_date.year, line.reporting_date.month) == (2026, 1) and line.country == _MISSING
     ]
-    whole = [line for line in main_lines(label) if exports()[8].holds(line)]
+    whole = list(exports()[8].of(main_lines(label)))
     early = [line for line in main_lines(label) if line.reporting_date < date(2025, 5, 29)]
     return [
         _fault("a store that stopped paying", f"{STOPPED[0]} from {STOPPED[1]:%Y-%m} on", unpaid, "not detected yet"),

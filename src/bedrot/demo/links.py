@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from bedrot.demo.chance import Chance
 from bedrot.demo.label import FIRST_DAY, Artist, Label, Recording
+from bedrot.demo.writing import days
 
 ICONS = ("instagram", "email_address")
 """The icons below the links."""
@@ -101,7 +103,7 @@ class Page:
 
     def range(self, first: date, last: date, at: datetime) -> list[tuple[date, Visits]]:
         """All days from one to another as they were known at an instant."""
-        return [(day, self.known(day, at)) for day in _days(first, last)]
+        return [(day, self.known(day, at)) for day in days(first, last)]
 
     def _links(self, chance: Chance) -> Iterator[Link]:
         """The links: some for good, and one for each release, renamed when it is out and later switched off."""
@@ -146,12 +148,7 @@ class Page:
         return Visits(views, visitors, clickers, per_link, icons, int(views > 20 and chance.happens(80)))
 
 
-def pages(label: Label) -> list[Page]:
+@lru_cache(maxsize=2)
+def pages(label: Label) -> tuple[Page, ...]:
     """The page of each artist."""
-    return [Page(label, artist) for artist in label.artists]
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    """All days from one to another, both included."""
-    for number in range((last - first).days + 1):
-        yield first + number * _DAY
+    return tuple(Page(label, artist) for artist in label.artists)

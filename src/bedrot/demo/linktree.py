@@ -13,6 +13,7 @@ from bedrot.demo.arrival import Arrival, Expected, Fault
 from bedrot.demo.chance import Chance
 from bedrot.demo.label import FIRST_DAY, LAST_DAY, Label
 from bedrot.demo.links import Page, Visits, pages
+from bedrot.demo.writing import days, one_piece, quotient
 
 SILENT_DAYS = 43
 """Days before the last one on which the page of the last artist was looked at for the last time."""
@@ -53,7 +54,7 @@ def arrivals(label: Label) -> list[Arrival]:
         Arrival(
             name=f"linktree/{one.page.name}/graphql_{one.at:%Y%m%d_%H%M%S_%f}.json",
             at=one.at,
-            write=partial(_pieces, one.data),
+            write=partial(one_piece, linktree_answers.written, one.data),
             account=one.page.name,
             verdict=one.verdict,
             fault=one.fault,
@@ -79,8 +80,7 @@ def faults(label: Label) -> list[Fault]:
     found = []
     for page in pages(label):
         known = _known(page)
-        days = [page.opened + number * _DAY for number in range((max(known) - page.opened).days + 1)]
-        for first, last in _stretches([day for day in days if day not in known]):
+        for first, last in _stretches([day for day in days(page.opened, max(known)) if day not in known]):
             where = f"linktree {page.name}, {first} to {last}"
             found.append(Fault(UNKNOWN, where, (last - first).days + 1, "", "", "not detected yet"))
         if max(known) < LAST_DAY:
@@ -129,7 +129,7 @@ def _stretches(days: list[date]) -> list[tuple[date, date]]:
 
 def _ctr(one: Visits) -> Decimal | None:
     """Clicks for each view, with six decimals, halves rounded up; None without views."""
-    return Decimal((2 * one.clicks * 1_000_000 + one.views) // (2 * one.views)).scaleb(-6) if one.views else None
+    return Decimal(quotient(one.clicks * 10**6, one.views)).scaleb(-6) if one.views else None
 
 
 def _answers(page: Page) -> Iterator[_Answer]:
@@ -150,14 +150,14 @@ def _answers(page: Page) -> Iterator[_Answer]:
         yield _Answer(page, at, linktree_answers.titles(page, at))
         if before == _STALE_LOAD:
             later = begin + timedelta(days=_STALE_DAYS)
-            days = page.range(day - (_WEEK - 1) * _DAY, day, begin + timedelta(seconds=2))
-            yield _Answer(page, later, linktree_answers.overview(days), days, fault=STALE)
+            old = page.range(day - (_WEEK - 1) * _DAY, day, begin + timedelta(seconds=2))
+            yield _Answer(page, later, linktree_answers.overview(old), old, fault=STALE)
 
 
 def _load(page: Page, at: datetime, length: int, chance: Chance) -> Iterator[_Answer]:
     """The answers for one range of days, today included, within a second or two."""
     first = at.date() - (length - 1) * _DAY
-    days = page.range(first, at.date(), at)
+    asked = page.range(first, at.date(), at)
     ever = page.range(page.opened, at.date(), at)
     lifetime = sum(one.views for _, one in ever)
     before = sum(one.subscribed for day, one in ever if day < first)
@@ -165,13 +165,8 @@ def _load(page: Page, at: datetime, length: int, chance: Chance) -> Iterator[_An
     def then() -> datetime:
         return at + timedelta(microseconds=chance.between(0, 1_900_000))
 
-    yield _Answer(page, at, linktree_answers.overview(days), days)
-    yield _Answer(page, then(), linktree_answers.links(page, days, lifetime))
+    yield _Answer(page, at, linktree_answers.overview(asked), asked)
+    yield _Answer(page, then(), linktree_answers.links(page, asked, lifetime))
     if length == _WEEK:
-        yield _Answer(page, then(), linktree_answers.subscribers(days, before))
-    yield _Answer(page, then(), linktree_answers.places(page, days, ever))
-
-
-def _pieces(data: linktree_answers.Json) -> list[bytes]:
-    """The bytes of an answer."""
-    return [linktree_answers.written(data)]
+        yield _Answer(page, then(), linktree_answers.subscribers(asked, before))
+    yield _Answer(page, then(), linktree_answers.places(page, asked, ever))

@@ -9,6 +9,7 @@ from typing import Any
 
 from bedrot.demo.chance import Chance
 from bedrot.demo.links import ICONS, Page, Visits
+from bedrot.demo.writing import quotient
 
 Json = dict[str, Any]
 Days = Sequence[tuple[date, Visits]]
@@ -187,7 +188,7 @@ def _lifetime(ever: Days) -> Json:
             "total": sum(one.subscribed for _, one in ever),
             "__typename": "AccountLifetimeSubscribers",
         },
-        "clickThroughRate": _quotient(clicks, views),
+        "clickThroughRate": _shown(clicks, views),
         "payments": [],
         "__typename": "AccountLifetime",
     }
@@ -200,7 +201,7 @@ def _analytics(parts: Json) -> Json:
 
 def _visited(views: int, clicks: int, kind: str) -> Json:
     """Views and clicks of one place, and their quotient."""
-    rate = _quotient(clicks, views)
+    rate = _shown(clicks, views)
     return {"views": _views(views), "clicks": _clicks(clicks), "clickThroughRate": rate, "__typename": kind}
 
 
@@ -226,10 +227,10 @@ def _rounded(number: int, parts: int) -> object:
     """A quotient with four decimals, as Linktree's days have it: a whole number where it is one."""
     if not parts:
         return 0
-    return _quotient((2 * number * 10_000 + parts) // (2 * parts), 10_000)
+    return _shown(quotient(number * 10_000, parts), 10_000)
 
 
-def _quotient(number: int, parts: int) -> object:
+def _shown(number: int, parts: int) -> object:
     """A quotient as a browser writes it: a whole number without decimals; only a text of the answer, never counted."""
     if not parts or number % parts == 0:
         return number // parts if parts else 0

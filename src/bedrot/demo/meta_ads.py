@@ -10,10 +10,10 @@ from decimal import Decimal
 from functools import partial
 
 from bedrot.demo import meta_texts
-from bedrot.demo.ads import ACCOUNT, SETTLED_DAYS, Advertising, Figures, added
+from bedrot.demo.ads import ACCOUNT, SETTLED_DAYS, Advertising, Figures, added, advertising
 from bedrot.demo.arrival import Arrival, Expected, Fault
 from bedrot.demo.label import LAST_DAY, Label
-from bedrot.demo.meta_campaigns import Ad, AdSet, Campaign, days, local
+from bedrot.demo.meta_campaigns import Ad, AdSet, Campaign, local
 from bedrot.demo.meta_pulls import (
     CAMPAIGN_LEVEL,
     DUMPS,
@@ -28,6 +28,7 @@ from bedrot.demo.meta_pulls import (
     told,
 )
 from bedrot.demo.meta_sheet import RESULT, name, sheet
+from bedrot.demo.writing import days, one_piece, pointed
 
 __all__ = ["ACCOUNT", "arrivals", "expected", "faults"]
 
@@ -48,25 +49,25 @@ _COLUMNS = (
 
 def arrivals(label: Label) -> list[Arrival]:
     """All files of Meta's, in the order in which they came."""
-    truth = Advertising(label)
+    truth = advertising(label)
     found = [*_answers(truth), *_dumps(truth), *_no_answers(truth)]
     return sorted(found, key=lambda one: (one.at, one.name))
 
 
 def expected(label: Label) -> list[Expected]:
     """What is known of each ad and day that any answer tells: each column as the newest answer with it says."""
-    rows = [tuple(row[column] for column in _COLUMNS) for row in _known(Advertising(label)).values()]
+    rows = [tuple(row[column] for column in _COLUMNS) for row in _known(advertising(label)).values()]
     return [Expected("ads_daily", (("source", "metaads"),), _COLUMNS, rows)]
 
 
 def faults(label: Label) -> list[Fault]:
     """What was planted among the ads and their files."""
-    truth = Advertising(label)
+    truth = advertising(label)
     known = _known(truth)
     files = Counter(one.fault for one in arrivals(label) if one.fault)
 
     def fault(kind: str, where: str, rows: list[tuple[str, date]], cents: int, shown: str) -> Fault:
-        return Fault(kind, f"metaads {ACCOUNT}, {where}", len(rows), f"{cents // 100}.{cents % 100:02d}", "USD", shown)
+        return Fault(kind, f"metaads {ACCOUNT}, {where}", len(rows), pointed(cents, 2), "USD", shown)
 
     def spent(keys: list[tuple[str, date]]) -> int:
         return sum(int(Decimal(str(known[key]["spend"])) * 100) for key in keys)
@@ -259,17 +260,12 @@ def _file(
     return Arrival(
         name=f"metaads/{path}",
         at=at,
-        write=partial(_pieces, document),
+        write=partial(one_piece, meta_texts.written, document),
         account=ACCOUNT,
         exported_at=exported_at or at,
         verdict=verdict,
         fault=fault,
     )
-
-
-def _pieces(document: object) -> list[bytes]:
-    """The bytes of a document."""
-    return [meta_texts.written(document)]
 
 
 def _stamp(at: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
@@ -91,12 +90,6 @@ def local(at: datetime) -> datetime:
     """An instant by the clock of the ad account."""
     hours = next((hours for start, hours in reversed(_CLOCK) if at >= start), -7)
     return at.astimezone(timezone(timedelta(hours=hours)))
-
-
-def days(first: date, last: date) -> Iterator[date]:
-    """All days from one to another, both included."""
-    for number in range((last - first).days + 1):
-        yield first + number * _DAY
 
 
 def campaign_of(label: Label, number: int, recording: Recording) -> Campaign:

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bedrot.demo.ads import Advertising, Figures
 from bedrot.demo.chance import Chance
-from bedrot.demo.meta_campaigns import Ad, AdSet, Campaign, days, local
+from bedrot.demo.meta_campaigns import Ad, AdSet, Campaign, local
+from bedrot.demo.writing import days
 
 PAGE = 30
 """Rows of one page."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bedrot.demo.ads import ACCOUNT
 from bedrot.demo.meta_pulls import Pull, Told
 from bedrot.demo.meta_texts import ratio
+from bedrot.demo.writing import pointed, quotient
 
 HEADINGS = (
     "Reporting starts", "Reporting ends", "Ad name", "Ad delivery", "Results", "Result indicator", "Cost per results",
@@ -39,7 +40,7 @@ def _line(row: Told) -> tuple[str, ...]:
     budget = row.adset.raised[1] if row.adset.raised and row.day > row.adset.raised[0].date() else row.adset.budget
     held = (str(budget // 100), "Daily") if row.adset.own else ("Using campaign budget", "0")
     return (
-        day, day, row.ad.name, "active", *result, *held, _dollars(figures.spend), str(figures.impressions),
+        day, day, row.ad.name, "active", *result, *held, pointed(figures.spend, 2), str(figures.impressions),
         str(figures.reach), ratio(figures.impressions, figures.reach) if figures.reach else "",
         ratio(1000 * figures.spend, 100 * figures.impressions), "", "Ongoing", _ATTRIBUTION, "0", "ABSOLUTE_OCPM",
         "", "-", "-", "-", row.adset.name,
@@ -53,19 +54,13 @@ def _totals(pull: Pull, rows: list[Told]) -> tuple[str, ...]:
     impressions = sum(row.figures.impressions for row in rows)
     told = dict.fromkeys(HEADINGS, "")
     told["Reporting starts"], told["Reporting ends"] = pull.first.isoformat(), pull.last.isoformat()
-    told["Amount spent (USD)"], told["Impressions"] = _dollars(spend), str(impressions)
+    told["Amount spent (USD)"], told["Impressions"] = pointed(spend, 2), str(impressions)
     return tuple(told.values())
 
 
 def _cost(cents: int, results: int) -> str:
     """Dollars for one result, with eight decimals."""
-    parts = (2 * cents * 1_000_000 + results) // (2 * results)
-    return f"{parts // 100_000_000}.{parts % 100_000_000:08d}"
-
-
-def _dollars(cents: int) -> str:
-    """Dollars with two decimals."""
-    return f"{cents // 100}.{cents % 100:02d}"
+    return pointed(quotient(cents * 10**6, results), 8)
 
 
 def _cell(text: str) -> str:

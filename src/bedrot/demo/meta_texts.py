@@ -10,6 +10,7 @@ from bedrot.demo.ads import ACCOUNT, Figures
 from bedrot.demo.chance import Chance
 from bedrot.demo.meta_campaigns import Ad, AdSet, Campaign, local
 from bedrot.demo.meta_pulls import Told
+from bedrot.demo.writing import pointed, quotient
 
 Json = dict[str, Any]
 _PIXEL, _WALL, _CONVERSIONS = "999999999999999", "888888888888888", ["666666666666661", "666666666666662"]
@@ -23,8 +24,7 @@ def written(document: object) -> bytes:
 
 def ratio(number: int, parts: int) -> str:
     """A quotient with six decimals, halves rounded up."""
-    millionths = (2 * number * 1_000_000 + parts) // (2 * parts)
-    return f"{millionths // 1_000_000}.{millionths % 1_000_000:06d}"
+    return pointed(quotient(number * 10**6, parts), 6)
 
 
 def short(text: str) -> str:
@@ -34,7 +34,7 @@ def short(text: str) -> str:
 
 def money(cents: int) -> str:
     """Cents as dollars, without zeros at the end."""
-    return short(f"{cents // 100}.{cents % 100:02d}")
+    return short(pointed(cents, 2))
 
 
 def instant(at: datetime) -> str:

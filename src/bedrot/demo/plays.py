@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 from bedrot.demo.chance import Chance, mixed
 from bedrot.demo.label import DAYS, FIRST_DAY, Artist, Label, Recording
+from bedrot.demo.writing import days
 
 STORES = {
     "Spotify": 520,
@@ -79,18 +80,18 @@ class Plays:
         """Plays a day in a store, over all countries, of an artist or of the whole label; every day of the range."""
         recordings = self.label.of(artist) if artist else self.label.recordings
         countries = ONLY.get(store, COUNTRIES)
-        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-        found = [0] * len(days)
+        asked = list(days(first, last))
+        found = [0] * len(asked)
         begin = (first - FIRST_DAY).days
         for recording in recordings:
             curve = self.curve(recording)
-            steps = [curve[min(max(begin + place, 0), DAYS)] for place in range(len(days) + 1)]
+            steps = [curve[min(max(begin + place, 0), DAYS)] for place in range(len(asked) + 1)]
             for country in countries:
                 weight, offset = self._cell(recording, store, country)
                 whole = [(one * weight + offset) // _UNIT for one in steps]
-                for place in range(len(days)):
+                for place in range(len(asked)):
                     found[place] += whole[place + 1] - whole[place]
-        return list(zip(days, found, strict=True))
+        return list(zip(asked, found, strict=True))
 
 
 @lru_cache(maxsize=256)

@@ -8,12 +8,9 @@ from datetime import date, timedelta
 from functools import cache
 
 from bedrot.demo.chance import Chance, keyed, mixed
-from bedrot.demo.distribution import span, unpaid
+from bedrot.demo.distribution import DISTROKID, TOOLOST, span, unpaid
 from bedrot.demo.label import FIRST_DAY, LAST_DAY, Label, Recording
 from bedrot.demo.plays import COUNTRIES, ONLY, STORES, Plays
-
-PICO = 10**12
-"""Money is counted in millionths of a millionth of a dollar: the twelve decimals of the finest statements."""
 
 RATES = {
     "Spotify": 3_214_000_000,
@@ -29,7 +26,7 @@ RATES = {
     "iTunes Songs": 700_000_000_000,
     "Pandora": 1_330_000_000,
 }
-"""What a play of a recording earns in the dearest country, before shares."""
+"""What a play of a recording earns in the dearest country, before shares; all money here is in 10^-12 dollars."""
 
 LAGS = {"Spotify": (2,), "YouTube (Ads)": (1,), "YouTube (Red)": (1,), "Apple Music": (1, 2, 2, 3), "TikTok": (2, 3),
         "Facebook": (2, 3, 4), "Deezer": (3, 4), "Tidal": (1, 2, 3, 4), "NetEase": (3, 5, 7)}  # fmt: skip
@@ -78,7 +75,7 @@ def lines(label: Label, plays: Plays, distributor: str, recordings: Iterable[Rec
     """All lines that a distributor ever reported for these recordings, in no order of days."""
     silent = unpaid(label)
     for recording in recordings:
-        if recording == silent and distributor == "toolost":
+        if recording == silent and distributor == TOOLOST:
             continue
         sold = list(months(max(FIRST_DAY, recording.released), LAST_DAY))
         for store in STORES:
@@ -97,7 +94,7 @@ def _lines_of_month(  # noqa: PLR0917  the place of a cell has as many sides
     quantity = plays.between(recording, store, country, *days)
     if not quantity:
         return
-    number = mixed(keyed_place(label, recording, store, country, month))
+    number = mixed(_place(label, recording, store, country, month))
     lags = LAGS.get(store, (2,))
     reported = _reported(label.seed, store, month, lags[number % len(lags)])
     if reported > LAST_DAY:
@@ -124,7 +121,7 @@ def _lines_of_month(  # noqa: PLR0917  the place of a cell has as many sides
         yield line(1, 9 * rate, album=True)
 
 
-def keyed_place(label: Label, recording: Recording, store: str, country: str, month: date) -> int:
+def _place(label: Label, recording: Recording, store: str, country: str, month: date) -> int:
     """A number that belongs to one cell and month."""
     return (
         label.seed * 1_000_003
@@ -145,7 +142,7 @@ def _number(what: str, name: str) -> int:
 def _days(recording: Recording, distributor: str, store: str, month: date) -> tuple[date, date] | None:
     """The first and last day of a month of sale on which a distributor delivered a recording to a store."""
     last = next_month(month) - timedelta(days=1)
-    if (store, month) == TWICE and recording.artist.moved and distributor == "distrokid":
+    if (store, month) == TWICE and recording.artist.moved and distributor == DISTROKID:
         return month, last
     kept = span(recording, distributor)
     if kept is None or kept[0] > last or kept[1] < month:

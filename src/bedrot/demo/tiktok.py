@@ -15,6 +15,7 @@ from bedrot.demo.social import OUTAGE, Day, account
 from bedrot.demo.stored_zip import stored_zip
 from bedrot.demo.tiktok_tables import Export, Rows
 from bedrot.demo.tiktok_text import NO_TIME, Row, plain, quoted, workbook
+from bedrot.demo.writing import quotient
 
 SOURCE = "tiktok"
 RENAMED = date(2025, 11, 1)
@@ -214,8 +215,7 @@ def _rate(day: Day) -> Decimal | None:
     acts = one.likes + one.comments + one.shares
     if not one.views:
         return None
-    millionths = (2 * abs(acts) * 10**6 + one.views) // (2 * one.views)
-    return Decimal(millionths if acts >= 0 else -millionths).scaleb(-6)
+    return Decimal(quotient(acts * 10**6, one.views)).scaleb(-6)
 
 
 def faults(label: Label) -> list[Fault]:

@@ -11,6 +11,7 @@ from bedrot.demo.chance import Chance
 from bedrot.demo.label import Artist, Label
 from bedrot.demo.social import Account, Day, Post, account
 from bedrot.demo.tiktok_text import fraction, spelled
+from bedrot.demo.writing import days
 
 OVERVIEW = ("Date", "Video Views", "Profile Views", "Likes", "Comments", "Shares")
 VIEWERS = ("Date", "Total Viewers", "New Viewers", "Returning Viewers")
@@ -70,7 +71,7 @@ class Export:
     @property
     def dates(self) -> list[date]:
         """All days in it."""
-        return [self.first + number * _DAY for number in range(self.days)]
+        return list(days(self.first, self.last))
 
 
 def overview(label: Label, export: Export) -> Rows:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from bedrot.demo.stored_zip import stored_zip
+from bedrot.demo.writing import guarded
 
 _ENGLISH = (
     "January", "February", "March", "April", "May", "June",
@@ -57,19 +58,13 @@ def quoted(headings: Row, rows: Iterable[Row]) -> bytes:
 
 def plain(headings: Row, rows: Iterable[Row]) -> bytes:
     """A CSV of a business account: quotation marks only where they must be, and a line end behind each line."""
-    lines = (",".join(map(_guarded, row)) for row in (headings, *rows))
+    lines = (",".join(map(guarded, row)) for row in (headings, *rows))
     return (_BOM + "".join(f"{line}\n" for line in lines)).encode()
 
 
 def _doubled(field: object) -> str:
     """A field with its quotation marks doubled."""
     return str(field).replace('"', '""')
-
-
-def _guarded(field: object) -> str:
-    """A field in quotation marks where it holds a comma or such a mark."""
-    text = str(field)
-    return f'"{_doubled(text)}"' if "," in text or '"' in text else text
 
 
 def fraction(hundredths: int) -> str:

@@ -10,6 +10,7 @@ from bedrot.demo.chance import Chance
 from bedrot.demo.distribution import MOVED, TOOLOST, albums, span
 from bedrot.demo.label import Label
 from bedrot.demo.plays import COUNTRIES, Plays
+from bedrot.demo.writing import pointed, quotient
 
 SPOTIFY, APPLE = "Spotify", "Apple Music"
 LAG = {SPOTIFY: 2, APPLE: 4}
@@ -71,16 +72,10 @@ def _spotify(label: Label, answer: Answer) -> dict[str, object]:
     return {
         "streams": [{"date": day.isoformat(), "streams": str(count)} for day, count in _mixed(label, answer)],
         "discovery": [
-            {"date": day.isoformat(), "streams": str(count), "fees": _cents(count * _FEE)}
+            {"date": day.isoformat(), "streams": str(count), "fees": pointed(quotient(count * _FEE, 10_000), 2)}
             for day, count in _discovered(label, answer)
         ],
     }
-
-
-def _cents(millionths: int) -> str:
-    """An amount of millionths with two decimals."""
-    cents = (millionths + 5_000) // 10_000
-    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def _discovered(label: Label, answer: Answer) -> list[tuple[date, int]]:

@@ -11,6 +11,7 @@ from bedrot.demo.distribution import MOVED, TOOLOST, seen_by_toolost
 from bedrot.demo.label import LAST_DAY, Label
 from bedrot.demo.plays import Plays
 from bedrot.demo.toolost_answers import APPLE, SPOTIFY, Answer, answer_bytes
+from bedrot.demo.writing import one_piece
 
 ACCOUNT, OTHER_ACCOUNT = "main", "second"
 ASKED = {
@@ -68,7 +69,7 @@ def arrivals(label: Label) -> list[Arrival]:
     found = []
     for one in answers(label):
         name = f"toolost_{one.store.split()[0].lower()}_{one.saved:%Y%m%d_%H%M%S}.json"
-        write = partial(_pieces, label, one)
+        write = partial(one_piece, answer_bytes, label, one)
         fault = STALE if one.saved != one.made else ""
         found.append(Arrival(f"toolost/{name}", one.saved, write, ACCOUNT, fault=fault))
         if one == answers(label)[0]:
@@ -109,8 +110,3 @@ def faults(label: Label) -> list[Fault]:
             what = f"{where}{CORRECTED[0]} to {CORRECTED[-1]}, saved {SAVED_AGAIN:%Y-%m-%d}"
             found.append(Fault(STALE, what, len(short), "", "", "not detected yet"))
     return found
-
-
-def _pieces(label: Label, answer: Answer) -> list[bytes]:
-    """The bytes of an answer, in one piece."""
-    return [answer_bytes(label, answer)]

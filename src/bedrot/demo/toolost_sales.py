@@ -10,11 +10,12 @@ from functools import lru_cache
 from bedrot.demo.arrival import Arrival, Expected, Fault
 from bedrot.demo.bank import Spelling, amount, rounded
 from bedrot.demo.chance import Chance
-from bedrot.demo.distribution import unpaid
+from bedrot.demo.distribution import TOOLOST, unpaid
 from bedrot.demo.distrokid_bank import COLUMNS, royalty
 from bedrot.demo.label import LAST_DAY, Label
 from bedrot.demo.plays import Plays
 from bedrot.demo.statements import Line, lines, months, next_month
+from bedrot.demo.writing import guarded
 
 _HEADINGS = (
     "Reporting Date", "Sales Period", "Track Title", "Track Artist", "Channel", "Country", "UPC", "ISRC", "Quantity",
@@ -27,7 +28,7 @@ _NAMED = Spelling({}, {})
 @lru_cache(maxsize=2)
 def _lines(label: Label) -> tuple[Line, ...]:
     """All lines that TooLost ever reported."""
-    return tuple(lines(label, Plays(label), "toolost", label.recordings))
+    return tuple(lines(label, Plays(label), TOOLOST, label.recordings))
 
 
 def _statements(label: Label) -> Iterator[tuple[date, list[Line]]]:
@@ -74,7 +75,7 @@ def _file(found: list[Line]) -> bytes:
             quantity,
             amount(line.earnings, _DECIMALS),
         )
-        rows.append(",".join(f'"{one}"' if "," in one else one for one in fields))
+        rows.append(",".join(map(guarded, fields)))
     return ("\n".join(rows) + "\n").encode()
 
 
@@ -85,11 +86,11 @@ def expected(label: Label) -> list[Expected]:
     for _, mine in _statements(label):
         for line in mine:
             earnings = Decimal(rounded(line.earnings, _DECIMALS)).scaleb(-_DECIMALS)
-            row = list(royalty("toolost", "main", line, _NAMED, earnings))
+            row = list(royalty(TOOLOST, "main", line, _NAMED, earnings))
             for place in unknown:
                 row[place] = None
             rows.append(tuple(row))
-    return [Expected("royalties", (("source", "toolost"),), COLUMNS, rows)]
+    return [Expected("royalties", (("source", TOOLOST),), COLUMNS, rows)]
 
 
 def faults(label: Label) -> list[Fault]:
