@@ -9,46 +9,51 @@ the downloads is not counted. The files of March 2026 are kept back for the step
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bedrot.commands.walk import door_of
 from bedrot.config import read_settings
 from bedrot.demo.arrival import Arrival
-from bedrot.demo.given import offer, write
+from bedrot.demo.given import write
 from bedrot.demo.label import invent
-from bedrot.demo.story import Story, tell
+from bedrot.demo.story import arrivals_of
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.zones import Lake
 from bedrot.sources import find_sources
-from walk import Cost, measured
+from bedrot.walk.accept import Told
+from walk import ZONES, Cost, measured, mebibytes
 
 SEED = 7
 LAST = datetime(2026, 3, 1, tzinfo=UTC)
 QUERY = "SELECT sale_month, store, sum(units) AS units, sum(earnings) AS earnings FROM royalties GROUP BY ALL"
-ZONES = ("landing", "raw", "staging", "curated", "archive")
 
 
-def story_of(scale: int) -> Story:
-    """The story of the demo label at a scale."""
-    return tell(invent(SEED, scale=scale))
+def planned(arrivals: Iterable[Arrival], folder: Path, plan: Path) -> Path:
+    """A file that tells a process which files to give, in order, with what the person says of each."""
+    told = [[str(folder / one.name), one.account, _iso(one.exported_at), _iso(one.at)] for one in arrivals]
+    plan.write_text(json.dumps(told), encoding="utf-8")
+    return plan
 
 
-def old(arrival: Arrival) -> bool:
-    """Whether a file came before the last month."""
-    return arrival.at < LAST
+def _iso(at: datetime | None) -> str | None:
+    """An instant as text."""
+    return at.isoformat() if at else None
 
 
-def give_written(lake_folder: Path, downloads: Path, scale: int, wanted: Callable[[Arrival], bool]) -> None:
-    """Offer files that were written before to a lake, one after the other, as `bedrot import` does."""
+def give_planned(lake_folder: Path, plan: Path) -> None:
+    """Offer the files of a plan to a lake, one after the other, as `bedrot import` does."""
     lake = Lake.find(lake_folder)
     settings, sources = read_settings(lake.root / "bedrot.toml"), find_sources()
     with Ledger(lake.ledger_path) as ledger:
-        for arrival in filter(wanted, story_of(scale).arrivals):
-            offer(arrival, downloads / arrival.name, lambda told: door_of(lake, ledger, settings, sources, told))
+        for path, account, *instants in json.loads(plan.read_text(encoding="utf-8")):
+            exported, received = (datetime.fromisoformat(one) if one else None for one in instants)
+            told = Told(account, exported, received)
+            list(door_of(lake, ledger, settings, sources, told).offer([Path(path)]))
 
 
 def bedrot(*words: str) -> Cost:
@@ -56,43 +61,39 @@ def bedrot(*words: str) -> Cost:
     return measured([sys.executable, "-m", "bedrot", *words])
 
 
-def giving(step: str, lake: Path, downloads: Path, scale: int) -> Cost:
-    """The cost of giving files to a lake, in a process of its own."""
-    return measured([sys.executable, __file__, "--step", step, str(lake), str(downloads), str(scale)])
+def giving(lake: Path, plan: Path) -> Cost:
+    """The cost of giving the files of a plan to a lake, in a process of its own."""
+    return measured([sys.executable, __file__, "--give", str(lake), str(plan)])
 
 
 def one_scale(folder: Path, scale: int) -> tuple[dict[str, Cost], dict[str, float]]:
     """The cost of each step at a scale, and the MiB of downloads and zones in the end."""
     downloads, lake = folder / "downloads", folder / "lake"
-    for arrival in story_of(scale).arrivals:
+    came = arrivals_of(invent(SEED, scale=scale))
+    for arrival in came:
         write(arrival, downloads)
+    before = planned((one for one in came if one.at < LAST), downloads, folder / "before.json")
+    month = planned((one for one in came if one.at >= LAST), downloads, folder / "month.json")
     at = ("--lake", str(lake))
     bedrot("init", str(lake))
     costs = {
-        "import": giving("old", lake, downloads, scale),
+        "import": giving(lake, before),
         "run": bedrot("run", *at),
         "run with nothing new": bedrot("run", *at),
-        "import one more month": giving("new", lake, downloads, scale),
+        "import one more month": giving(lake, month),
         "run one more month": bedrot("run", *at),
         "query": bedrot("sql", QUERY, *at),
         "verify": bedrot("verify", *at),
         "rebuild": bedrot("rebuild", *at),
     }
-    sizes = {name: size(folder / "lake" / name) for name in ZONES}
-    return costs, {"downloads": size(downloads), **sizes}
-
-
-def size(folder: Path) -> float:
-    """MiB in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / (1 << 20)
+    return costs, {"downloads": mebibytes(downloads), **{name: mebibytes(lake / name) for name in ZONES}}
 
 
 def main() -> None:
     """Measure and print; or, as a child, give files."""
-    if "--step" in sys.argv:
-        step, lake, downloads, scale = sys.argv[sys.argv.index("--step") + 1 :]
-        wanted = old if step == "old" else lambda arrival: not old(arrival)
-        give_written(Path(lake), Path(downloads), int(scale), wanted)
+    if "--give" in sys.argv:
+        lake, plan = map(Path, sys.argv[sys.argv.index("--give") + 1 :])
+        give_planned(lake, plan)
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 10, 100])

@@ -30,6 +30,7 @@ HEADING = (
 MONTHS = [(2018 + month // 12, month % 12 + 1) for month in range(90)]
 EPOCH = 1_767_225_600_000
 ROUNDS = 3
+ZONES = ("landing", "raw", "staging", "curated", "archive")
 
 BARE = """
 import duckdb, sys
@@ -150,6 +151,11 @@ def small(folder: Path, lines: int) -> Cost:
     return first
 
 
+def mebibytes(folder: Path) -> float:
+    """What the files below a folder hold."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / (1 << 20)
+
+
 def few_lines(folder: Path, full: Path, unit: Cost) -> None:
     """Ten thousand lines in three partitions, in a lake of many lines and in an empty one."""
     few = folder / f"DistroKid_{EPOCH + 2 * 86_400_000}_B.tsv"
@@ -171,11 +177,7 @@ def large(folder: Path, lines: int, unit: Cost) -> None:
     lake = new_lake(folder, "large")
     say(f"{lines * 10:,} lines, ratio to the first walk", walked(lake, history), unit, "at most 13x, 1,536 MiB")
     few_lines(folder, lake, unit)
-    zones = {
-        zone: sum(path.stat().st_size for path in (lake / zone).rglob("*") if path.is_file()) >> 20
-        for zone in ("landing", "raw", "staging", "curated", "archive")
-    }
-    print("MiB on disk:", json.dumps(zones))
+    print("MiB on disk:", json.dumps({zone: int(mebibytes(lake / zone)) for zone in ZONES}))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,23 @@ def any_engine() -> duckdb.DuckDBPyConnection:
         for engine in _latest.values():
             return engine.cursor()
     return connect(None)
+
+
+_catalogues = count()
+
+
+def enter_catalogue(con: duckdb.DuckDBPyConnection) -> str:
+    """Let a connection work in a new catalogue in memory, which only who names it sees; gives that name."""
+    catalogue = f"catalogue_{next(_catalogues)}"
+    con.execute(f"ATTACH ':memory:' AS {catalogue}")
+    con.execute(f"USE {catalogue}")
+    return catalogue
+
+
+def leave_catalogue(con: duckdb.DuckDBPyConnection, catalogue: str) -> None:
+    """Take a catalogue away, with all that is in it: other work goes on in the same engine."""
+    con.execute("USE memory")
+    con.execute(f"DETACH {catalogue}")
 
 
 def name(identifier: str) -> str:

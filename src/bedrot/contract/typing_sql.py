@@ -55,7 +55,9 @@ _PATTERNS = {
     Kind.INSTANT: _INSTANT,
 }
 
-LOCATOR = "coalesce(_locator, 'line ' || _line)"
+LINE = "'line ' || _line"
+"""SQL of the place of a row that is a line of its file."""
+LOCATOR = f"coalesce(_locator, {LINE})"
 """SQL of a staged row's place for people; staging leaves it out where it is the line, for it costs as much as four."""
 
 _EXPECTED = {

@@ -34,12 +34,8 @@ class Given:
 def give(arrivals: Iterable[Arrival], folder: Path, door: Callable[[Told], Door]) -> Iterator[Given]:
     """Write each file below `folder`, with the instant of its download, and offer it at a door; in the given order."""
     for arrival in arrivals:
-        yield offer(arrival, write(arrival, folder), door)
-
-
-def offer(arrival: Arrival, path: Path, door: Callable[[Told], Door]) -> Given:
-    """Offer a file that was written to `path`, with what the person says of it."""
-    return Given(arrival, tuple(door(Told(arrival.account, arrival.exported_at, arrival.at)).offer([path])))
+        told = Told(arrival.account, arrival.exported_at, arrival.at)
+        yield Given(arrival, tuple(door(told).offer([write(arrival, folder)])))
 
 
 def write(arrival: Arrival, folder: Path) -> Path:

@@ -102,14 +102,17 @@ def accounts(label: Label) -> list[tuple[str, str, str]]:
     return found
 
 
+def arrivals_of(label: Label) -> tuple[Arrival, ...]:
+    """All files of a label, in the order in which they came."""
+    found = (one for service in SERVICES for one in service.arrivals(label))
+    return tuple(sorted(found, key=lambda one: (one.at, one.name)))
+
+
 def tell(label: Label) -> Story:
-    """The story of a label: files in the order in which they came."""
-    arrivals = sorted(
-        (one for service in SERVICES for one in service.arrivals(label)), key=lambda one: (one.at, one.name)
-    )
+    """The story of a label."""
     return Story(
         label,
-        tuple(arrivals),
+        arrivals_of(label),
         tuple(one for service in SERVICES for one in service.expected(label)),
         tuple(one for service in SERVICES for one in service.faults(label)),
     )

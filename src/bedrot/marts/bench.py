@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -21,8 +20,6 @@ Views = Iterable[tuple[str, str]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_numbers = count()
-
 
 class Desk:
     """A cursor with a catalogue of its own, so that the views of one partition are not seen by another."""
@@ -30,17 +27,14 @@ class Desk:
     def __init__(self, engine: duckdb.DuckDBPyConnection, settings: Mapping[str, str]) -> None:
         self.con = engine.cursor()
         self._shown: dict[str, str] = {}
-        self._catalogue = f"desk_{next(_numbers)}"
-        self.con.execute(f"ATTACH ':memory:' AS {self._catalogue}")
-        self.con.execute(f"USE {self._catalogue}")
+        self._catalogue = sql.enter_catalogue(self.con)
         self.con.execute("CREATE SCHEMA staging")
         self.con.execute(macros())
         self.show((sql.name(view), select) for view, select in settings.items())
 
     def close(self) -> None:
-        """Take the catalogue away: other work goes on in the same engine."""
-        self.con.execute("USE memory")
-        self.con.execute(f"DETACH {self._catalogue}")
+        """Take the catalogue away."""
+        sql.leave_catalogue(self.con, self._catalogue)
         self.con.close()
 
     def show(self, views: Views) -> None:

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 from bedrot import sql
 from bedrot.contract import Field, Grain, Kind, Table
-from bedrot.contract.typing_sql import cleaned, complaint, fits, type_of, typed
+from bedrot.contract.typing_sql import LINE, cleaned, complaint, fits, type_of, typed
 from bedrot.lake.deliveries import Delivery
-from bedrot.walk.text_rows import LINE, TextRows
+from bedrot.walk.text_rows import TextRows
 
 _AS_NUMBER = "[0-9]+([.,][0-9]+)?[eE][+]?[0-9]+|[0-9]+[.,]0+"
 _EARLIEST = date(1990, 1, 1)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,9 +26,6 @@ Hits = dict[tuple[str, str], list[Alias]]
 """The aliases that change rows of a content, by the name of its file and its partition."""
 
 
-_numbers = count()
-
-
 class LineBench:
     """The engine's tables for one account: what is loaded now, and rows kept between ticks.
 
@@ -48,7 +44,7 @@ class LineBench:
         self._held: dict[str, list[dict[str, Any]]] = {}
         self._others: dict[str, list[dict[str, Any]]] = {}
         self._evidence: list[Evidence] = []
-        self._catalogue = f"lines_{next(_numbers)}"
+        self._catalogue = ""
 
     def __enter__(self) -> Self:
         return self
@@ -56,15 +52,13 @@ class LineBench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if "con" in vars(self):
-            self.con.execute("USE memory")
-            self.con.execute(f"DETACH {self._catalogue}")
+        if self._catalogue:
+            sql.leave_catalogue(self.con, self._catalogue)
 
     @cached_property
     def con(self) -> duckdb.DuckDBPyConnection:
         """The table's connection, in the catalogue, which is made when it is first needed."""
-        self.desk.con.execute(f"ATTACH ':memory:' AS {self._catalogue}")
-        self.desk.con.execute(f"USE {self._catalogue}")
+        self._catalogue = sql.enter_catalogue(self.desk.con)
         return self.desk.con
 
     def available(self, partition: str, state: State) -> bool:

@@ -136,10 +136,10 @@ def _stage_table(job: _Job, table: Table, text: TextRows) -> Staged:
     """
     lake, delivery = Lake(job.task.root), job.task.delivery
     mark = fingerprint(job.task, table, job.code)
-    final = lake.staged_path(table.name, delivery.id, mark)
-    temporary = disk.temporary(final)
     if text.empty and not text.records:
         return _nothing(job, table, text, mark)
+    final = lake.staged_path(table.name, delivery.id, mark)
+    temporary = disk.temporary(final)
     judged = Judged(job.task.account, delivery, job.feed.damaged if delivery.resaved else (), table, text)
     rows = _copy(job.con, good_sql(judged), temporary)
     any_bad = rows != _all(job, f"SELECT count(*) FROM {text.relation}")[0][0]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bedrot import sql
 from bedrot.contract import Delimited, Facts, Feed, Ignored, Original, Row, Table
+from bedrot.contract.typing_sql import LINE
 from bedrot.errors import Defect, Refused
 from bedrot.walk import lines as text_lines
 from bedrot.walk.look import scan
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import duckdb
 
 
-LINE = "'line ' || _line"
 _NEVER = "\x01"
 """What stands in no line that was rewritten."""
 
