@@ -287,9 +287,9 @@ def test_what_is_no_data_looks_as_meta_writes_it() -> None:
 def test_what_campaigns_bring() -> None:
     effects = ads.effect(LABEL)
     assert sorted(bool(one.plays) for one in effects) == [False, True, True, True, True]
-    assert len({one.recording.number for one in effects}) == len(effects)
+    assert len({one.campaign.recording.number for one in effects}) == len(effects)
     for one in effects:
-        assert all(day > one.recording.released and plays >= 0 for day, plays in one.plays)
+        assert all(day > one.campaign.recording.released and plays >= 0 for day, plays in one.plays)
 
 
 def test_the_answer_key_names_what_was_planted() -> None:

@@ -22,10 +22,12 @@ from bedrot.walk.run import Summary, Walk, finish, run
 
 
 class Walked:
-    """A lake after import and run of these arrivals, in this order."""
+    """A lake after import and run of these arrivals, in this order; with these settings, or those of a new lake."""
 
-    def __init__(self, root: Path, arrivals: Iterable[Arrival]) -> None:
+    def __init__(self, root: Path, arrivals: Iterable[Arrival], told: str = "") -> None:
         self.lake = Lake.create(root)
+        if told:
+            (root / "bedrot.toml").write_text(told, encoding="utf-8")
         settings = read_settings(self.lake.root / "bedrot.toml")
         with Ledger(self.lake.ledger_path) as ledger:
             walk = Walk(self.lake, ledger, settings)

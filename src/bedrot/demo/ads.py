@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from functools import lru_cache
 
 from bedrot.demo.chance import Chance
-from bedrot.demo.label import LAST_DAY, Label, Recording
+from bedrot.demo.label import LAST_DAY, Label
 from bedrot.demo.meta_campaigns import PLANS, Ad, AdSet, Campaign, campaign_of, local
 from bedrot.demo.writing import days
 
@@ -27,11 +27,10 @@ _LATE = ((28, 1000), (21, 992), (14, 978), (7, 951), (3, 914), (1, 868), (0, 820
 class Effect:
     """What a campaign brings: plays of a recording that would not have been without it, by day; none where it is idle.
 
-    The plays are over all stores and countries. `campaign` is the id.
+    The plays are over all stores and countries.
     """
 
-    campaign: str
-    recording: Recording
+    campaign: Campaign
     plays: tuple[tuple[date, int], ...]
 
 
@@ -112,6 +111,7 @@ def advertising(label: Label) -> Advertising:
     return Advertising(label)
 
 
+@lru_cache(maxsize=2)
 def effect(label: Label) -> tuple[Effect, ...]:
     """What each campaign of a label brings; one of them spends money and brings nothing."""
     truth = advertising(label)
@@ -123,7 +123,7 @@ def effect(label: Label) -> tuple[Effect, ...]:
                 whole = truth.whole(campaign, adset, ad, day)
                 plays[day] = plays.get(day, 0) + (whole.links * campaign.brings if whole else 0)
         brought = tuple((day, number // 100) for day, number in sorted(plays.items()) if campaign.brings)
-        found.append(Effect(campaign.id, campaign.recording, brought))
+        found.append(Effect(campaign, brought))
     return tuple(found)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from functools import cache
 
 from bedrot.demo.statements import Line
 from bedrot.demo.writing import guarded, pointed, quotient
@@ -71,10 +73,10 @@ def _written(generation: Generation, fields: Iterable[str]) -> str:
 def _fields(generation: Generation, line: Line, spelling: Spelling) -> list[str]:
     """The texts of one line under the headings of a generation."""
     recording = line.recording
-    day = line.reporting_date.isoformat()
+    day, month = _iso(line.reporting_date), _iso(line.sale_month)[:7]
     placed = [
         day,
-        line.sale_month.strftime("%Y-%m"),
+        month,
         spelling.stores.get(line.store, line.store),
         spelling.artists.get(recording.artist.name, recording.artist.name),
         recording.title,
@@ -89,6 +91,12 @@ def _fields(generation: Generation, line: Line, spelling: Spelling) -> list[str]
     if generation.decimals == 8:  # the old generation, which has no more columns
         return [*placed, "0", earned]
     return [day, *placed, "0.00000", earned, ""]
+
+
+@cache
+def _iso(day: date) -> str:
+    """A day as text; there are few of them, and many lines."""
+    return day.isoformat()
 
 
 def amount(pico: int, decimals: int) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
+from bedrot.demo.ads import effect
 from bedrot.demo.chance import Chance, mixed
 from bedrot.demo.label import DAYS, FIRST_DAY, Artist, Label, Recording
 from bedrot.demo.writing import days
@@ -45,14 +47,6 @@ class Plays:
     def __init__(self, label: Label) -> None:
         self.label = label
 
-    def until(self, recording: Recording, store: str, country: str, day: date) -> int:
-        """Plays of a cell from the first day to this one, both included; zero before the first day."""
-        at = (day - FIRST_DAY).days + 1
-        if at <= 0:
-            return 0
-        weight, offset = self._cell(recording, store, country)
-        return (self.curve(recording)[min(at, DAYS)] * weight + offset) // _UNIT
-
     def _cell(self, recording: Recording, store: str, country: str) -> tuple[int, int]:
         """The part of all plays that a cell has, and where its count of whole plays begins."""
         weight = STORES[store] * ONLY.get(store, COUNTRIES).get(country, 0)
@@ -61,15 +55,30 @@ class Plays:
 
     def between(self, recording: Recording, store: str, country: str, first: date, last: date) -> int:
         """Plays of a cell from a day to another, both included."""
-        if last < first:
-            return 0
-        return self.until(recording, store, country, last) - self.until(
-            recording, store, country, first - timedelta(days=1)
-        )
+        return self.counts(recording, store, country, self.steps(recording, [(first, last)]))[0]
+
+    def counts(self, recording: Recording, store: str, country: str, steps: Sequence[tuple[int, int]]) -> list[int]:
+        """Plays of a cell in each of some spans of days, given the recording's steps in them."""
+        weight, offset = self._cell(recording, store, country)
+        return [(after * weight + offset) // _UNIT - (before * weight + offset) // _UNIT for before, after in steps]
+
+    def steps(self, recording: Recording, spans: Iterable[tuple[date, date]]) -> list[tuple[int, int]]:
+        """Plays of a recording, all stores and countries, before and after each span of days."""
+        curve = self.curve(recording)
+        places = ((_before(first), _before(last + timedelta(days=1))) for first, last in spans)
+        return [(curve[begin], curve[max(begin, end)]) for begin, end in places]
 
     def curve(self, recording: Recording) -> list[int]:
         """Plays of a recording over all stores and countries before each day, the end included: DAYS + 1 numbers."""
-        return _curve(self.label.seed, recording.isrc, recording.base, recording.released, recording.number == 0)
+        brought = self._brought.get(recording.isrc, ())
+        return _curve(
+            self.label.seed, recording.isrc, recording.base, recording.released, recording.number == 0, brought
+        )
+
+    @cached_property
+    def _brought(self) -> dict[str, tuple[tuple[date, int], ...]]:
+        """Plays that advertisements brought a recording, by its ISRC."""
+        return {one.campaign.recording.isrc: one.plays for one in effect(self.label)}
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -85,18 +94,26 @@ class Plays:
         begin = (first - FIRST_DAY).days
         for recording in recordings:
             curve = self.curve(recording)
-            steps = [curve[min(max(begin + place, 0), DAYS)] for place in range(len(asked) + 1)]
+            before = [curve[min(max(begin + place, 0), DAYS)] for place in range(len(asked) + 1)]
             for country in countries:
                 weight, offset = self._cell(recording, store, country)
-                whole = [(one * weight + offset) // _UNIT for one in steps]
+                whole = [(one * weight + offset) // _UNIT for one in before]
                 for place in range(len(asked)):
                     found[place] += whole[place + 1] - whole[place]
         return list(zip(asked, found, strict=True))
 
 
+def _before(day: date) -> int:
+    """How many days of the demo lie before a day."""
+    return min(max((day - FIRST_DAY).days, 0), DAYS)
+
+
 @lru_cache(maxsize=256)
-def _curve(seed: int, isrc: str, base: int, first: date, viral: bool) -> list[int]:
-    """How the plays of one recording grow: a rise, a long decay, weekends, playlists, and for one a hit day."""
+def _curve(  # noqa: PLR0917  what makes one curve and no other
+    seed: int, isrc: str, base: int, first: date, viral: bool, brought: tuple[tuple[date, int], ...]
+) -> list[int]:
+    """How the plays of one recording grow: a rise, a long decay, weekends, playlists, ads, and for one a hit day."""
+    more = {(day - FIRST_DAY).days: plays for day, plays in brought}
     chance = Chance(seed, "curve", isrc)
     released = (first - FIRST_DAY).days
     decay = chance.between(8, 20)
@@ -119,6 +136,6 @@ def _curve(seed: int, isrc: str, base: int, first: date, viral: bool) -> list[in
                 level *= 12 - (day - hit)
             weekday = (FIRST_DAY + timedelta(days=day)).weekday()
             level = level * _WEEK[weekday] // 100 * chance.between(85, 115) // 100
-            total += level
+            total += level + more.get(day, 0)
         found.append(total)
     return found

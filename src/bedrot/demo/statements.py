@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from typing import NamedTuple
 
 from bedrot.demo.chance import Chance, keyed, mixed
 from bedrot.demo.distribution import DISTROKID, TOOLOST, span, unpaid
@@ -39,8 +39,7 @@ TWICE = ("Tidal", date(2025, 10, 1))
 _RETURNED = "iTunes Songs"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a statement; `recording` stands for its release where `album` is set. Earnings in 10^-12 dollars."""
 
     reporting_date: date
@@ -79,21 +78,18 @@ def lines(label: Label, plays: Plays, distributor: str, recordings: Iterable[Rec
             continue
         sold = list(months(max(FIRST_DAY, recording.released), LAST_DAY))
         for store in STORES:
+            spans = {month: days for month in sold if (days := _days(recording, distributor, store, month))}
+            steps = plays.steps(recording, spans.values())
             for country in ONLY.get(store, COUNTRIES):
-                for month in sold:
-                    yield from _lines_of_month(label, plays, distributor, recording, store, country, month)
+                for month, quantity in zip(spans, plays.counts(recording, store, country, steps), strict=True):
+                    if quantity:
+                        yield from _lines_of_month(label, recording, store, country, month, quantity)
 
 
 def _lines_of_month(  # noqa: PLR0917  the place of a cell has as many sides
-    label: Label, plays: Plays, distributor: str, recording: Recording, store: str, country: str, month: date
+    label: Label, recording: Recording, store: str, country: str, month: date, quantity: int
 ) -> Iterator[Line]:
-    """The lines of one cell and month of sale."""
-    days = _days(recording, distributor, store, month)
-    if days is None or (store == STOPPED[0] and month >= STOPPED[1]):
-        return
-    quantity = plays.between(recording, store, country, *days)
-    if not quantity:
-        return
+    """The lines of one cell and month of sale, in which there were so many plays."""
     number = mixed(_place(label, recording, store, country, month))
     lags = LAGS.get(store, (2,))
     reported = _reported(label.seed, store, month, lags[number % len(lags)])
@@ -140,7 +136,9 @@ def _number(what: str, name: str) -> int:
 
 
 def _days(recording: Recording, distributor: str, store: str, month: date) -> tuple[date, date] | None:
-    """The first and last day of a month of sale on which a distributor delivered a recording to a store."""
+    """The first and last day of a month of sale that a distributor is paid for by a store; None where there is none."""
+    if store == STOPPED[0] and month >= STOPPED[1]:
+        return None
     last = next_month(month) - timedelta(days=1)
     if (store, month) == TWICE and recording.artist.moved and distributor == DISTROKID:
         return month, last

@@ -17,7 +17,9 @@ from bedrot.demo import (
     toolost_portal,
     toolost_sales,
 )
+from bedrot.demo.ads import effect
 from bedrot.demo.arrival import Arrival, Expected, Fault, totals
+from bedrot.demo.derived import derived
 from bedrot.demo.label import FIRST_DAY, LAST_DAY, Label
 
 
@@ -80,6 +82,12 @@ class Story:
                     | {"released": one.released.isoformat(), "share_percent": one.share_percent}
                     for one in label.recordings
                 ],
+                "campaigns": [
+                    {"id": one.campaign.id, "name": one.campaign.name, "isrc": one.campaign.recording.isrc}
+                    | {"first_day": one.campaign.first.isoformat(), "last_day": one.campaign.last.isoformat()}
+                    | {"plays_brought": sum(plays for _, plays in one.plays)}
+                    for one in effect(label)
+                ],
                 "files": dict(sorted(Counter(one.verdict for one in self.arrivals).items())),
                 "not taken": [
                     {"name": one.name, "verdict": one.verdict, "fault": one.fault}
@@ -110,9 +118,11 @@ def arrivals_of(label: Label) -> tuple[Arrival, ...]:
 
 def tell(label: Label) -> Story:
     """The story of a label."""
+    known = [one for service in SERVICES for one in service.expected(label)]
+    owners = {(source, account): artist for source, account, artist in accounts(label) if artist}
     return Story(
         label,
         arrivals_of(label),
-        tuple(one for service in SERVICES for one in service.expected(label)),
+        (*known, *derived(known, owners)),
         tuple(one for service in SERVICES for one in service.faults(label)),
     )

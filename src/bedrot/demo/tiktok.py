@@ -231,7 +231,7 @@ def faults(label: Label) -> list[Fault]:
         if len(artist.handles) > 1:
             old, new = (_held(label, handle, "Overview", "Followers") for handle in artist.handles)
             where = f"{SOURCE}, accounts {' and '.join(artist.handles)}, since {RENAMED}"
-            found.append(Fault("one account under two names", where, len(old & new), "", "", "not detected yet"))
+            found.append(Fault("one account under two names", where, len(old & new), "", "", "bedrot status"))
     return found
 
 
