@@ -12,7 +12,7 @@ Rule = Callable[[str, ast.Module], Iterator[str]]
 
 LAYERS = {
     "errors": 0, "sql": 0, "config": 1, "contract": 1, "lake": 2, "sources": 2, "marts": 3,
-    "walk": 4, "tell": 5, "demo": 5, "commands": 6, "cli": 7, "__main__": 8,
+    "walk": 4, "connect": 5, "tell": 5, "demo": 5, "commands": 6, "cli": 7, "__main__": 8,
 }  # fmt: skip
 """The order in which the parts of the package may know each other: a part imports its own layer and lower ones."""
 
@@ -26,6 +26,7 @@ MAY_WRITE = {
     "walk/lines.py": "scratch: a file re-written to one kind of line end for the reader, removed after staging",
     "walk/text_rows.py": "scratch: a reader's rows as text, removed after staging",
     "demo/given.py": "downloads of the demo: made again from the seed when asked for",
+    "connect/fetch.py": "scratch: the files of a pull until all of them came",
     "walk/accept.py": "scratch: members of a zip while they are identified; what is kept goes through lake/disk.py",
 }
 """Modules that open files for writing, and why their bytes need no durable publish."""
@@ -146,9 +147,10 @@ def _opens_to_write(node: ast.Call) -> bool:
 
 
 def layers(path: str, tree: ast.Module) -> Iterator[str]:
-    """No part imports a later layer; a source knows the contract and itself."""
+    """No part imports a later layer; a source knows the contract and itself, its connector what connectors share."""
     part = path.split("/", maxsplit=1)[0].removesuffix(".py")
-    own = LAYERS.get(part)
+    asking = part == "sources" and PurePosixPath(path).name.startswith("connect")
+    own = LAYERS["connect"] if asking else LAYERS.get(part)
     if own is None:
         if path != "__init__.py":
             yield f"the part '{part}' has no layer: give it one"
@@ -160,7 +162,7 @@ def layers(path: str, tree: ast.Module) -> Iterator[str]:
             yield f"line {line}: {part} imports {module}, which is a later layer"
         if part == "sources" and "/" in path.removeprefix("sources/"):
             same = names[1:3] == ["sources", path.split("/")[1]]
-            if other not in {"contract", "errors", "sql"} and not same:
+            if other not in {"contract", "errors", "sql", *(["connect"] if asking else [])} and not same:
                 yield f"line {line}: a source imports {module}"
 
 

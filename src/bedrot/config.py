@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -73,6 +74,13 @@ class Archive(_Part, frozen=True):
     snapshots: Annotated[int, Meta(ge=1)] = 20
 
 
+class Connect(_Part, frozen=True):
+    """How a source is asked: the version of its interface, and other places where its hosts are reached (a proxy)."""
+
+    version: str = ""
+    places: dict[str, str] = {}
+
+
 class Settings(_Part, frozen=True):
     """Everything that a person may set."""
 
@@ -82,6 +90,7 @@ class Settings(_Part, frozen=True):
     control: tuple[Control, ...] = ()
     run: Run = Run()
     archive: Archive = Archive()
+    connect: dict[str, Connect] = {}
 
     @property
     def digest(self) -> str:
@@ -131,3 +140,19 @@ def lake_of_environment() -> Path | None:
     """The lake that `BEDROT_LAKE` names, if it does."""
     told = os.environ.get("BEDROT_LAKE", "")
     return Path(told) if told else None
+
+
+def vault_of_environment() -> tuple[Path, str | None]:
+    """Where this person's vault is unless told otherwise, and `BEDROT_VAULT_KEY`, which is removed as it is read.
+
+    So no process started afterwards inherits the key, and no later call finds it: whoever reads it keeps it.
+    """
+    key = os.environ.pop("BEDROT_VAULT_KEY", "")
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  the other one raises where nobody knows the home
+    told, usual = "XDG_DATA_HOME", home / ".local" / "share"
+    if sys.platform == "win32":
+        told, usual = "LOCALAPPDATA", home / "AppData" / "Local"
+    if sys.platform == "darwin":
+        told, usual = "", home / "Library" / "Application Support"
+    named = Path(os.environ.get(told, "")) if told else usual
+    return (named if named.is_absolute() else usual) / "bedrot", key or None

@@ -135,8 +135,12 @@ def money_files() -> list[Arrival]:
     return sorted((one for service in services for one in service.arrivals(LABEL)), key=lambda one: one.at)
 
 
-def test_royalties_are_the_truth_to_the_last_digit(tmp_path: Path) -> None:
-    walked = Walked(tmp_path / "lake", money_files())
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    return Walked(tmp_path_factory.mktemp("bank") / "lake", money_files())
+
+
+def test_royalties_are_the_truth_to_the_last_digit(walked: Walked) -> None:
     assert walked.unplanned() == []
     expected = [one for service in (distrokid_bank, toolost_sales, catalogue_sheet) for one in service.expected(LABEL)]
     assert walked.differences(expected) == []
@@ -146,6 +150,7 @@ def test_royalties_are_the_truth_to_the_last_digit(tmp_path: Path) -> None:
     assert (lacking["lines"], Decimal(lacking["money"]["earnings"])) == (missing.rows, Decimal(missing.money))
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_any_order_and_repetition_give_the_same_royalties(tmp_path: Path) -> None:
     chance = Chance(20251, "order")
     files = [replace(one, verdict="accepted") if one.verdict == "repeat" else one for one in money_files()]
@@ -154,8 +159,7 @@ def test_any_order_and_repetition_give_the_same_royalties(tmp_path: Path) -> Non
     assert Walked(tmp_path / "lake", given).differences(expected) == []
 
 
-def test_a_deduction_forgotten_by_the_truth_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    walked = Walked(tmp_path / "lake", money_files())
+def test_a_deduction_forgotten_by_the_truth_is_seen(walked: Walked, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = distrokid_bank.expected(LABEL)[0]
     rows = list(kept.rows)
     assert walked.differences([replace(kept, rows=rows[:-1])]) != []

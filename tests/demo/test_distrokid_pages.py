@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
 from orders import digest, digest_elsewhere, shuffled
 from walking import Walked
 
@@ -66,6 +67,7 @@ def test_in_order_the_lake_knows_what_the_pages_showed(tmp_path: Path) -> None:
     assert told == [(1,)], "the last day of the last page of Apple Music, and no other"
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_any_order_with_repeats_the_lake_knows_the_same(tmp_path: Path) -> None:
     walked = Walked(tmp_path / "lake", shuffled(distrokid_pages.arrivals(LABEL), 11))
     assert walked.unplanned() == []

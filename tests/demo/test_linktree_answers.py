@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from walking import Walked
 
 from bedrot.demo import linktree
@@ -44,6 +45,7 @@ def as_given(arrivals: Iterable[Arrival]) -> list[Arrival]:
     return found
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_order(tmp_path: Any) -> None:
     walked = Walked(tmp_path / "lake", ARRIVALS)
     assert walked.unplanned() == []
@@ -51,6 +53,7 @@ def test_in_order(tmp_path: Any) -> None:
     assert (walked.summary.rejected, walked.summary.held, walked.summary.failed) == (0, 0, [])
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_any_order_and_more_than_once(tmp_path: Any) -> None:
     chance = Chance("any order")
     # All answers that tell days, and of the others as many as one test has time for.

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+import pytest
 from walking import Walked
 
 from bedrot.demo import ads, meta_ads
@@ -49,6 +50,7 @@ def as_given(arrivals: Iterable[Arrival]) -> list[Arrival]:
     return found
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_order(tmp_path: Any) -> None:
     walked = Walked(tmp_path / "lake", ARRIVALS)
     assert walked.unplanned() == []
@@ -56,6 +58,7 @@ def test_in_order(tmp_path: Any) -> None:
     assert (walked.summary.rejected, walked.summary.held, walked.summary.failed) == (0, 0, [])
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_any_order_and_more_than_once(tmp_path: Any) -> None:
     chance = Chance("any order")
     order = chance.shuffled([*ARRIVALS, *(chance.pick(ARRIVALS) for _ in range(8))])

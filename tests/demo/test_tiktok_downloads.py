@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from orders import digest, digest_elsewhere, shuffled
 from walking import Walked
 
@@ -88,6 +89,7 @@ def test_in_order_the_lake_knows_what_happened(tmp_path: Path) -> None:
         assert (views, comments) in [(one.views, one.comments) for one in totals]
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_any_order_with_repeats_the_lake_knows_the_same(tmp_path: Path) -> None:
     walked = Walked(tmp_path / "lake", shuffled(ARRIVALS, 17))
     assert walked.unplanned() == []

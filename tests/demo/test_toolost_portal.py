@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from orders import digest, digest_elsewhere, shuffled
 from walking import Walked
 
@@ -56,6 +57,7 @@ def test_in_order_the_lake_knows_what_the_answers_told(tmp_path: Path) -> None:
     assert tracks == [(heard,)]
 
 
+@pytest.mark.slow  # the whole story, in make test, holds this too
 def test_in_any_order_with_repeats_the_lake_knows_the_same(tmp_path: Path) -> None:
     walked = Walked(tmp_path / "lake", shuffled(toolost_portal.arrivals(LABEL), 13))
     assert walked.unplanned() == []

@@ -360,15 +360,16 @@ class Schedule:
         return {path for path in self.known if self.lake.absolute(path).exists()}
 
 
-def test_a_thousand_random_schedules_remove_nothing_that_is_reachable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_random_schedules_remove_nothing_that_is_reachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(disk, "fsync", lambda _fd: None)  # durability is another test's; this one is about reach
     monkeypatch.setattr(disk, "fsync_folder", lambda _path: None)
     moved = kept = 0
-    for seed in range(1000):
+    for seed in range(count):
         schedule = Schedule(tmp_path / str(seed), seed)
         schedule.go()
         moved, kept = moved + schedule.moved, kept + schedule.kept
-    assert moved > 300
-    assert kept > 50
+    assert moved > 0.2 * count
+    assert kept > 0.02 * count

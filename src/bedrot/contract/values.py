@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
@@ -127,18 +127,18 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of all content columns, `account` first."""
-        return ("account", *(field.name for field in self.fields))
+        return ("account", *(one.name for one in self.fields))
 
     @property
     def money(self) -> tuple[Field, ...]:
         """The fields whose sums are accounted for."""
-        return tuple(field for field in self.fields if field.kind is Kind.MONEY)
+        return tuple(one for one in self.fields if one.kind is Kind.MONEY)
 
     def field(self, name: str) -> Field:
         """The field of that name; KeyError when there is none."""
-        for field in self.fields:
-            if field.name == name:
-                return field
+        for one in self.fields:
+            if one.name == name:
+                return one
         raise KeyError(name)
 
 
@@ -175,12 +175,16 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about a delivery besides its bytes; a reader may use nothing else."""
+    """What is known about a delivery besides its bytes; a reader may use nothing else.
+
+    `asked` is what the pull asked for that it came by, by name of parameter; empty for a file that a person gave.
+    """
 
     account: str
     exported_at: datetime
     exported_basis: str
     resaved: bool
+    asked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,14 @@ CREATE TABLE runs (
     summary TEXT NOT NULL
 )
 """
-MIGRATIONS = (_TABLES,)
+_STANDINGS = """
+CREATE TABLE standings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, account TEXT NOT NULL, at TEXT NOT NULL,
+    state TEXT NOT NULL, sentence TEXT NOT NULL, do TEXT NOT NULL, after TEXT, first TEXT, last TEXT,
+    requests INTEGER NOT NULL
+)
+"""
+MIGRATIONS = (_TABLES, _STANDINGS)
 """Steps of statements between semicolons: version n of a ledger has had the first n; a released step never changes."""
 
 

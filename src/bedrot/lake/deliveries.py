@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +29,8 @@ class Delivery:
     """An object as a feed delivered it, for an account, as of an instant. All instants are UTC.
 
     `size` is in bytes; `name` and `relative` are as the person gave them; `claimed_at` is when the person says that it
-    was received (None: not said); `window` is what an API pull asked for (None: it asked nothing).
+    was received (None: not said); `window` is what a pull asked for (None: it asked nothing), `batch` the pull that the
+    file came with, `name/number of files`.
     """
 
     id: str
@@ -160,6 +162,12 @@ def delivery_of_json(value: Mapping[str, Any]) -> Delivery:
             "member_time": instant_or_none(value["member_time"]),
         }
     )
+
+
+def whole_pulls(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries that came alone, or with a pull all of whose files are among them (`batch` ends in how many)."""
+    came = Counter(one.batch for one in deliveries)
+    return [one for one in deliveries if not one.batch or came[one.batch] == int(one.batch.rpartition("/")[2])]
 
 
 def by_age(deliveries: Iterable[Delivery]) -> list[Delivery]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bedrot.errors import Damaged, Misconfigured
@@ -85,6 +85,25 @@ class Run:
     summary: str
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How it stood with an account at a service when it was asked: the state, what it means, what to do.
+
+    `after`: from when on asking again makes sense; `first` and `last`: the days that a whole pull asked for.
+    """
+
+    source: str
+    account: str
+    at: datetime
+    state: str
+    sentence: str = ""
+    do: str = ""
+    after: datetime | None = None
+    first: date | None = None
+    last: date | None = None
+    requests: int = 0
+
+
 class Ledger(Database):
     """The facts of a lake; every write is durable when its method, or the transaction around it, returns."""
 
@@ -114,7 +133,7 @@ class Ledger(Database):
             return {}
         try:
             with cls(lake.ledger_path) as old:
-                return {table: old._all(f"SELECT * FROM {table}") for table in ("landings", "runs")}
+                return {table: old._all(f"SELECT * FROM {table}") for table in ("landings", "runs", "standings")}
         except (Damaged, Misconfigured):
             return {}
 
@@ -225,6 +244,39 @@ class Ledger(Database):
         """Forget keys, all in one transaction."""
         self._many("DELETE FROM memo WHERE key = ?", [(key,) for key in keys])
 
+    def note_standing(self, standing: Standing) -> None:
+        """Note how it stands with an account at a service."""
+        days = (one.isoformat() if one else None for one in (standing.first, standing.last))
+        told = (standing.source, standing.account, iso(standing.at), standing.state, standing.sentence, standing.do)
+        columns = "source, account, at, state, sentence, do, after, first, last, requests"
+        self._run(
+            f"INSERT INTO standings ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*told, iso_or_none(standing.after), *days, standing.requests),
+        )
+
+    def standings(self, source: str, account: str) -> list[Standing]:
+        """How it stood with an account at a service each time that it was asked, the last time last."""
+        rows = self._all(
+            "SELECT at, state, sentence, do, after, first, last, requests FROM standings"
+            " WHERE source = ? AND account = ? ORDER BY id",
+            (source, account),
+        )
+        return [
+            Standing(
+                source,
+                account,
+                at=instant(row[0]),
+                state=row[1],
+                sentence=row[2],
+                do=row[3],
+                after=instant_or_none(row[4]),
+                first=_day(row[5]),
+                last=_day(row[6]),
+                requests=row[7],
+            )
+            for row in rows
+        ]
+
     def start_run(self, at: datetime) -> int:
         """Note that a run begins, and that runs which never finished were interrupted; gives its number."""
         with self.transaction():
@@ -241,3 +293,8 @@ class Ledger(Database):
         """All runs, the first one first."""
         rows = self._all("SELECT id, started_at, finished_at, outcome, summary FROM runs ORDER BY id")
         return [Run(row[0], instant(row[1]), instant_or_none(row[2]), row[3], row[4]) for row in rows]
+
+
+def _day(told: str | None) -> date | None:
+    """A day as the ledger keeps it, None where there is none."""
+    return date.fromisoformat(told) if told else None

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import duckdb
 
-from bedrot.contract import Facts, Original
+from bedrot.contract import Original
 from bedrot.errors import BedrotError
 from bedrot.lake import objects, snapshot
 from bedrot.lake.deliveries import Delivery
@@ -15,6 +15,7 @@ from bedrot.lake.ledger import Staged
 from bedrot.lake.opened import open_snapshot, view_name
 from bedrot.lake.snapshot import Snapshot
 from bedrot.tell.verify import Breach, check_bundles_whole, unaccounted, verify
+from bedrot.walk.attribute import facts_of
 from bedrot.walk.compare import compare
 from bedrot.walk.private import read_through
 from bedrot.walk.rebuild import Anew, made_anew
@@ -77,7 +78,7 @@ def _recount(walk: Walk, delivery: Delivery) -> dict[str, Recount]:
     path = walk.lake.object_path(delivery.object)
     original = Original(path, delivery.name, delivery.relative, delivery.member_time)
     account = walk.ledger.decisions().account_of(delivery)
-    return recount(feed, original, Facts(account, delivery.exported_at, delivery.exported_basis, delivery.resaved))
+    return recount(feed, original, facts_of(delivery, account))
 
 
 def disagreements(staged: Staged, counted: Recount) -> Iterator[str]:

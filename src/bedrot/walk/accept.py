@@ -23,7 +23,7 @@ from bedrot.lake import disk, objects
 from bedrot.lake.deliveries import Sighting, read_manifest, write_manifest, write_sightings
 from bedrot.lake.ledger import Landed, Ledger
 from bedrot.lake.zones import Lake
-from bedrot.walk.attribute import Told, checked, delivery_of
+from bedrot.walk.attribute import Told, checked, delivery_of, facts_of
 from bedrot.walk.found import Found, find, is_litter, sayable
 from bedrot.walk.identify import Identified, identify, refuse_shapeless
 from bedrot.walk.land import Landing
@@ -192,7 +192,7 @@ class Door:
             )
             self.landing.leave(digest)
             return replace(outcome, verdict="repeat")
-        facts = Facts(delivery.account, delivery.exported_at, delivery.exported_basis, delivery.resaved)
+        facts = facts_of(delivery, delivery.account)
         disk.make_folder(self.lake.work)
         look = partial(self._check, original, found.feed, facts)
         kept = self.landing.keep(original, found.source.name, digest, look)

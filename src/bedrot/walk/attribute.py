@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
-from bedrot.contract import Original, Stamp
+from bedrot.contract import Facts, Original, Stamp
 from bedrot.errors import Misconfigured, NeedsTelling, Refused
 from bedrot.lake.deliveries import Delivery, delivery_id
 from bedrot.walk.identify import Identified
@@ -22,12 +23,14 @@ _BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 
 
 @dataclass(frozen=True)
 class Told:
-    """What the person said with the files."""
+    """What the person said with the files; or a pull: which it was, and what it asked for."""
 
     account: str | None = None
     exported_at: datetime | None = None
     received_at: datetime | None = None
     accept_resaved: bool = False
+    batch: str = ""
+    window: Mapping[str, str] | None = None
 
 
 def checked(told: Told, now: datetime) -> Told:
@@ -70,7 +73,7 @@ def delivery_of(
     stamp = _stamp(original, found, told, now)
     account = _account(original, found, told, configured)
     return Delivery(
-        id=delivery_id(digest, found.feed.name, account, stamp.at, None),
+        id=delivery_id(digest, found.feed.name, account, stamp.at, told.window),
         object=digest,
         size=original.size,
         source=found.source.name,
@@ -84,8 +87,19 @@ def delivery_of(
         received_at=now,
         claimed_at=told.received_at,
         member_time=original.member_time,
-        batch="",
-        window=None,
+        batch=told.batch,
+        window=told.window,
+    )
+
+
+def facts_of(delivery: Delivery, account: str) -> Facts:
+    """What a reader may know of a delivery, which belongs to that account by what is decided now."""
+    return Facts(
+        account,
+        delivery.exported_at,
+        delivery.exported_basis,
+        delivery.resaved,
+        MappingProxyType(delivery.window or {}),
     )
 
 

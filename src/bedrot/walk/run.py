@@ -18,6 +18,7 @@ from bedrot.contract import Source
 from bedrot.contract.typing_sql import DIGITS
 from bedrot.errors import BedrotError, StorageFailed
 from bedrot.lake import disk
+from bedrot.lake.deliveries import whole_pulls
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot, current, write_snapshot
 from bedrot.lake.zones import Lake
@@ -101,7 +102,7 @@ class Walk:
         return Inputs(
             lake=self.lake,
             sources=self.sources,
-            deliveries=self.ledger.deliveries(),
+            deliveries=whole_pulls(self.ledger.deliveries()),
             staged=self.ledger.staged(),
             decisions=self.ledger.decisions(),
             settings=mart_settings(self.settings),
@@ -210,7 +211,7 @@ def _missing(walk: Walk) -> list[StageTask]:
     marks = {(one.delivery, one.table): one.fingerprint for one in walk.ledger.staged()}
     decisions = walk.ledger.decisions()
     tasks = []
-    for delivery in walk.ledger.deliveries():
+    for delivery in whole_pulls(walk.ledger.deliveries()):
         if delivery.feed not in feeds or decisions.retracted(delivery.id):
             continue
         task = StageTask(walk.lake.root, delivery, decisions.account_of(delivery), walk.folders)

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from bedrot import sql
-from bedrot.contract import Delimited, Facts, Feed, Field, Original, Table
+from bedrot.contract import Delimited, Feed, Field, Original, Table
 from bedrot.contract.typing_sql import DIGITS, decimals, type_of
 from bedrot.errors import Defect, Refused, StorageFailed
 from bedrot.lake import disk
@@ -27,6 +27,7 @@ from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import PartitionContent, Staged
 from bedrot.lake.zones import Lake
 from bedrot.sources import code_of, find_sources
+from bedrot.walk.attribute import facts_of
 from bedrot.walk.judge import Judged, bad_sql, good_sql, rejects_sql
 from bedrot.walk.text_rows import TextRows, from_lines, from_reader
 
@@ -73,7 +74,7 @@ def stage_delivery(task: StageTask) -> list[Staged]:
         if isinstance(feed.read, Delimited):
             table = feed.table(feed.read.table)
             return [_stage_table(job, table, from_lines(con, feed.read, table, original, work))]
-        facts = Facts(task.account, delivery.exported_at, delivery.exported_basis, delivery.resaved)
+        facts = facts_of(delivery, task.account)
         texts = from_reader(feed, original, facts, work)
         return [_stage_table(job, table, texts[table.name]) for table in feed.tables]
     except duckdb.IOException as failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date
+from types import MappingProxyType
 from typing import Any
 
 from bedrot.contract import Facts, Ignored, Original, Row
@@ -46,7 +47,7 @@ def read_insights(original: Original, facts: Facts) -> Iterator[Row | Ignored]:
     answer = answer_of(original, INSIGHTS)
     _refuse_lost_level(original, answer)
     split = _split_by(answer)
-    span = span_of(answer, split)
+    span = span_of(answer, split, facts.asked)
     asked = [name for name in _MEASURES if any(item.get(name) for item in answer.items)]
     repeats = Repeats(original)
     for place, item in enumerate(answer.items):
@@ -59,12 +60,16 @@ def read_insights(original: Original, facts: Facts) -> Iterator[Row | Ignored]:
         yield from (Ignored(row.table, REPEATED, row.locator) if again else row for row in rows)
 
 
-def span_of(answer: Answer, split: Sequence[str] = ()) -> str:
-    """Of the values of `span`, the one that the request or the days of the records prove; range where none."""
-    increment = answer.asked.get("time_increment")
+def span_of(answer: Answer, split: Sequence[str] = (), pulled: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Of the values of `span`, the one that the request or the days of the records prove; range where none.
+
+    `pulled` is what was asked for where the file does not tell it.
+    """
+    asked = {**pulled, **answer.asked}
+    increment = asked.get("time_increment")
     if increment == "1":
         return "daily"
-    if increment in (None, "all_days") and answer.asked.get("date_preset") in ("maximum", "data_maximum", "lifetime"):
+    if increment in (None, "all_days") and asked.get("date_preset") in ("maximum", "data_maximum", "lifetime"):
         return "lifetime"
     days = ((_entity(item), _part(item, split), item.get("date_start"), item.get("date_stop")) for item in answer.items)
     return "daily" if increment is None and several_days(days) else "range"

@@ -1,0 +1,160 @@
+"""Commands that ask the services: login, logout, sessions, fetch."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from bedrot.commands.common import JsonOption, LakeOption, err, opened, out, show, writing
+from bedrot.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from bedrot.config import Settings
+    from bedrot.connect.connector import Connector
+    from bedrot.connect.vault import Vault
+    from bedrot.contract import Source
+    from bedrot.lake.zones import Lake
+
+app = typer.Typer()
+
+SourceArgument = Annotated[str, typer.Argument(help="The service.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="Whose account there.")]
+
+
+@app.command()
+def login(source: SourceArgument, account: AccountOption = None, lake: LakeOption = None) -> None:
+    """Keep a log-in of yours in the vault, so that bedrot can ask the service for you."""
+    from bedrot.connect.vault import Session
+
+    with opened(lake) as (found, _ledger, settings):
+        asked, connector = _connector(found, settings, source)
+        whose = _account(settings, source, account)
+        vault = _vault()
+        err.print(escape(connector.how))
+        secret = _secret(f"Token for {asked.title}, {whose}")
+        vault.put(Session(source, whose, "token", secret, datetime.now(UTC)))
+    out.print(escape(f"Kept. Next: bedrot fetch {source} --account {whose}"))
+
+
+@app.command()
+def logout(source: SourceArgument, account: AccountOption = None, lake: LakeOption = None) -> None:
+    """Forget a log-in; what was fetched stays."""
+    with opened(lake) as (_found, _ledger, settings):
+        whose = _account(settings, source, account)
+    if not _vault().remove(source, whose):
+        raise Misconfigured(f"There is no log-in for {source}, {whose}.", "See which there are: bedrot sessions.")
+    out.print(escape(f"Forgotten: {source}, {whose}. It may still be good at the service: end it there too."))
+
+
+@app.command()
+def sessions(as_json: JsonOption = False) -> None:
+    """Whose log-ins are kept, since when, and until when as far as they tell."""
+    rows = [
+        {
+            "source": one.source,
+            "account": one.account,
+            "kind": one.kind,
+            "since": one.since.date().isoformat(),
+            "until": one.until.date().isoformat() if one.until else None,
+        }
+        for one in _vault().sessions()
+    ]
+    show(rows, as_json=as_json, empty="No log-in is kept. Make one: bedrot login SOURCE")
+
+
+@app.command()
+def fetch(
+    source: Annotated[str | None, typer.Argument(help="The service; all that you logged in to, if left out.")] = None,
+    account: AccountOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the services for what is due: a line each, how it stands and what to do."""
+    from bedrot.connect.fetch import Fetch
+    from bedrot.connect.states import State
+    from bedrot.sources import find_sources
+
+    with writing(lake) as (found, ledger, settings):
+        sources = {one.name: one for one in find_sources(settings.source_folders(found.root))}
+        vault = _vault()
+        wanted = [
+            (one.source, one.account)
+            for one in vault.sessions()
+            if source in (None, one.source) and account in (None, one.account)
+        ]
+        if source is not None and not wanted:
+            wanted = [(source, _account(settings, source, account))]
+        fetching = Fetch(found, ledger, settings, list(sources.values()), vault, datetime.now(UTC))
+        standings = [
+            fetching.account(_known(sources, name), whose) for name, whose in wanted if name in sources or source
+        ]
+    rows = [
+        {
+            "source": one.source,
+            "account": one.account,
+            "state": one.state,
+            "days": f"{one.first} to {one.last}" if one.first and one.last else "",
+            "requests": one.requests,
+            "what": one.sentence,
+            "next": one.do,
+        }
+        for one in standings
+    ]
+    show(rows, as_json=as_json, empty="Nobody is logged in anywhere. Begin with: bedrot login SOURCE")
+    bad = [State(one.state) for one in standings if not State(one.state).good]
+    if bad:
+        raise typer.Exit(1)
+
+
+def _vault() -> Vault:
+    """The person's vault; Misconfigured where what it needs is not installed."""
+    try:
+        from bedrot.connect.vault import open_vault
+    except ImportError as missing:
+        raise Misconfigured(
+            "What asking the services needs is not installed.", 'Install it: pip install "bedrot[connect]".'
+        ) from missing
+    return open_vault(None, None)
+
+
+def _connector(lake: Lake, settings: Settings, name: str) -> tuple[Source, Connector]:
+    """A source, and how it is asked."""
+    from bedrot.connect.connector import connector_of
+    from bedrot.sources import find_sources
+
+    sources = {one.name: one for one in find_sources(settings.source_folders(lake.root))}
+    source = _known(sources, name)
+    connector = connector_of(source)
+    if connector is None:
+        raise Misconfigured(f"{source.title} cannot be asked by a program yet.", "Download its files, and import them.")
+    return source, connector
+
+
+def _known(sources: dict[str, Source], name: str) -> Source:
+    """The source of a name."""
+    if name not in sources:
+        raise Misconfigured(f"There is no source '{name}'.", f"There are: {', '.join(sorted(sources))}.")
+    return sources[name]
+
+
+def _account(settings: Settings, source: str, told: str | None) -> str:
+    """The account that a person means: the told one, else the only one in the settings."""
+    known = settings.accounts_of(source)
+    if told is None and len(known) != 1:
+        raise Misconfigured(
+            f"Whose account at {source} is meant is not clear.",
+            f"Say it: --account {' or --account '.join(known) or 'NAME'}.",
+        )
+    return told if told is not None else known[0]
+
+
+def _secret(prompt: str) -> bytes:
+    """What a person pastes, unseen; from a pipe the first line. Never from the command line, which others can see."""
+    told = typer.prompt(prompt, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not told.strip():
+        raise Misconfigured("No token was given.", "Paste it when you are asked for it.")
+    return str(told).strip().encode()

@@ -1,0 +1,121 @@
+"""Fetch: what is due of an account, asked for as one pull, taken through the door as a whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bedrot.config import Settings
+from bedrot.connect.connector import Connector, Pulled, Task, connector_of
+from bedrot.connect.states import NotFetched, State
+from bedrot.connect.vault import Session, Vault
+from bedrot.connect.web import Limits, Web
+from bedrot.contract import Source
+from bedrot.errors import Misconfigured
+from bedrot.lake import disk
+from bedrot.lake.ledger import Ledger, Standing
+from bedrot.lake.sealed import digest, stamp
+from bedrot.lake.zones import Lake
+from bedrot.walk.accept import Door, Told
+from bedrot.walk.found import Found
+
+_SOON = timedelta(days=7)
+"""A log-in that ends within this time is worth a word."""
+
+
+@dataclass
+class Fetch:
+    """One fetch of one account. The caller holds the writer's lock."""
+
+    lake: Lake
+    ledger: Ledger
+    settings: Settings
+    sources: Sequence[Source]
+    vault: Vault
+    now: datetime
+    limits: Limits = field(default_factory=Limits)
+
+    def account(self, source: Source, account: str) -> Standing:
+        """How it stands with the account after asking; noted in the ledger, whatever it is."""
+        connector = connector_of(source)
+        if connector is None:
+            raise Misconfigured(
+                f"{source.title} cannot be asked by a program.", f"Let bedrot guide you: bedrot collect {source.name}."
+            )
+        standings = self.ledger.standings(source.name, account)
+        told = connector_places(connector, self.settings, source.name)
+        with Web(told, self.limits) as web:
+            try:
+                pulled = self._pull(source, connector, account, standings, web)
+                standing = Standing(
+                    source.name, account, self.now, pulled.state, pulled.note, "", None, pulled.first, pulled.last
+                )
+            except NotFetched as wrong:
+                standing = Standing(source.name, account, self.now, wrong.state, wrong.sentence, wrong.do, wrong.after)
+            standing = Standing(**{**vars(standing), "requests": web.requests})
+        self.ledger.note_standing(standing)
+        return standing
+
+    def _pull(
+        self, source: Source, connector: Connector, account: str, standings: Sequence[Standing], web: Web
+    ) -> Pulled:
+        """Ask for what is due and take it in; NotFetched, without any request where one would be of no use."""
+        session = self._session(source, account, standings)
+        good = [one for one in standings if State(one.state).good and one.last]
+        version = self.settings.connect[source.name].version if source.name in self.settings.connect else ""
+        task = Task(account, self.now, good[-1].last if good else None, version or connector.version)
+        disk.make_folder(self.lake.work)
+        with tempfile.TemporaryDirectory(prefix="pull-", dir=self.lake.work) as folder:
+            pieces: list[tuple[Path, Mapping[str, str]]] = []
+
+            def keep(name: str, body: bytes, asked: Mapping[str, str]) -> None:
+                path = Path(folder) / name
+                path.write_bytes(body)
+                pieces.append((path, asked))
+
+            pulled = connector.pull(web, session, task, keep)
+            self._take(source, account, pieces)
+        if session.until is not None and session.until - self.now < _SOON:
+            note = f"The log-in ends on {session.until:%Y-%m-%d}: bedrot login {source.name} --account {account}."
+            return Pulled(State.EXPIRING, pulled.first, pulled.last, note)
+        return pulled
+
+    def _session(self, source: Source, account: str, standings: Sequence[Standing]) -> Session:
+        """The log-in of the account; NotFetched where there is none, or where asking with it was refused already."""
+        log_in = f"Log in: bedrot login {source.name} --account {account}."
+        session = self.vault.get(source.name, account)
+        if session is None:
+            raise NotFetched(State.EXPIRED, f"Nobody is logged in to {source.title} as {account}.", log_in)
+        last = standings[-1] if standings else None
+        if last is None:
+            return session
+        state = State(last.state)
+        if state.locked and session.since <= last.at:
+            raise NotFetched(state, last.sentence, last.do or log_in)
+        if state is State.THROTTLED and last.after is not None and self.now < last.after:
+            raise NotFetched(state, last.sentence, last.do, after=last.after)
+        return session
+
+    def _take(self, source: Source, account: str, pieces: Sequence[tuple[Path, Mapping[str, str]]]) -> None:
+        """Bring the files of a pull into raw; NotFetched where one is not as it should be: then none is walked."""
+        batch = f"{stamp(self.now)}-{source.name}-{digest({'account': account})[:8]}/{len(pieces)}"
+        accounts = {one.name: self.settings.accounts_of(one.name) for one in self.sources}
+        for path, asked in pieces:
+            told = Told(account, self.now, batch=batch, window=asked)
+            door = Door(self.lake, self.ledger, self.sources, accounts, told, self.now)
+            for outcome in door.offer_found(Found(path, path.name)):
+                if outcome.verdict not in ("accepted", "repeat"):
+                    raise NotFetched(
+                        State.CHANGED,
+                        f"An answer is not what it used to be ({outcome.name}: {outcome.sentence})",
+                        f"Nothing of this fetch is used. Until this is mended: bedrot collect {source.name}.",
+                    )
+
+
+def connector_places(connector: Connector, settings: Settings, source: str) -> dict[str, str]:
+    """Where each host of a connector is reached: itself, or where the settings say."""
+    told = settings.connect[source].places if source in settings.connect else {}
+    return {host: told.get(host, f"https://{host}") for host in connector.hosts}

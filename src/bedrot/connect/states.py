@@ -1,0 +1,50 @@
+"""How it stands with a service: the states of an account, and the error that says why nothing was fetched."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from bedrot.errors import BedrotError
+
+
+class State(StrEnum):
+    """How it stands with an account at a service after the last time that it was asked."""
+
+    FRESH = "fresh"
+    PROVISIONAL = "provisional"
+    EXPIRING = "expiring"
+    NO_DATA = "no data yet"
+    EXPIRED = "expired"
+    CHALLENGED = "challenged"
+    WRONG_ACCOUNT = "wrong account"
+    FORBIDDEN = "forbidden"
+    CHANGED = "portal changed"
+    THROTTLED = "throttled"
+    UNREACHABLE = "unreachable"
+
+    @property
+    def good(self) -> bool:
+        """Whether what was asked for came."""
+        return self in _GOOD
+
+    @property
+    def locked(self) -> bool:
+        """Whether the service is not asked again before a person has logged in."""
+        return self in _LOCKED
+
+
+_GOOD = frozenset({State.FRESH, State.PROVISIONAL, State.EXPIRING, State.NO_DATA})
+_LOCKED = frozenset({State.EXPIRED, State.CHALLENGED, State.WRONG_ACCOUNT, State.FORBIDDEN})
+
+
+class NotFetched(BedrotError):
+    """A service gave nothing that can be kept: the state says why, `after` from when on asking again makes sense."""
+
+    exit_code = 1
+    verdict = "not fetched"
+
+    def __init__(self, state: State, sentence: str, do: str = "", *, after: datetime | None = None) -> None:
+        super().__init__(sentence, do)
+        self.state = state
+        self.after = after

@@ -1,0 +1,59 @@
+"""A lake that asks a stand-in portal, for tests: a real server on a real socket, a real vault, the real fetch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bedrot.config import AccountRule, Connect, Settings
+from bedrot.connect.connector import connector_of
+from bedrot.connect.fetch import Fetch
+from bedrot.connect.vault import Session, Vault, open_vault
+from bedrot.connect.web import Limits
+from bedrot.lake.ledger import Ledger, Standing
+from bedrot.lake.zones import Lake
+from bedrot.sources import find_sources
+from bedrot.walk.run import Summary, Walk, run
+
+QUICK = Limits(seconds=6, tries=3, gap=0, patience=2)
+KEY = "a passphrase for tests, long enough"
+
+
+@dataclass
+class Asking:
+    """A lake with a vault, and where the hosts of a source are reached."""
+
+    root: Path
+    source: str
+    account: str
+    url: str
+    limits: Limits = QUICK
+    lake: Lake = field(init=False)
+    vault: Vault = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lake = Lake.create(self.root / "lake")
+        self.vault = open_vault(self.root / "vault", KEY)
+        self.found = next(one for one in find_sources() if one.name == self.source)
+
+    @property
+    def settings(self) -> Settings:
+        connector = connector_of(self.found)
+        assert connector is not None
+        places = dict.fromkeys(connector.hosts, self.url)
+        return Settings(
+            account=(AccountRule(self.source, self.account),), connect={self.source: Connect(places=places)}
+        )
+
+    def log_in(self, secret: str, at: datetime, until: timedelta | None = None) -> None:
+        self.vault.put(Session(self.source, self.account, "token", secret.encode(), at, at + until if until else None))
+
+    def fetch(self, now: datetime) -> Standing:
+        with Ledger(self.lake.ledger_path) as ledger:
+            fetch = Fetch(self.lake, ledger, self.settings, find_sources(), self.vault, now, self.limits)
+            return fetch.account(self.found, self.account)
+
+    def walk(self, now: datetime) -> Summary:
+        with Ledger(self.lake.ledger_path) as ledger:
+            return run(Walk(self.lake, ledger, self.settings), now)
