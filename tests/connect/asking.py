@@ -16,7 +16,7 @@ from bedrot.lake.zones import Lake
 from bedrot.sources import find_sources
 from bedrot.walk.run import Summary, Walk, run
 
-QUICK = Limits(seconds=6, tries=3, gap=0, patience=2)
+QUICK = Limits(seconds=6, tries=3, gap=0, patience=2, poll=0.1)
 KEY = "a passphrase for tests, long enough"
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -499,9 +499,9 @@ class Watch(Fault):
             self.seen.update(open_to_others(self.folder))
             self.files.update(path.name[:4] for path in self.folder.rglob("*"))
 
-    def call(self, name: str, real: object, args: tuple[object, ...]) -> object:
+    def call(self, name: str, real: Callable[..., object], args: tuple[object, ...]) -> object:
         self.look()
-        result = super().call(name, real, args)  # type: ignore[arg-type]
+        result = super().call(name, real, args)
         self.look()
         return result
 
@@ -722,6 +722,24 @@ def test_a_fault_at_each_step_leaves_the_old_or_the_new(tmp_path: Path, before: 
         assert vault.get("radio", "main") == found
         assert sorted(path.name for path in folder.iterdir()) == ["vault.age", "vault.lock"], f"{mode} at {name}"
     assert mode == "torn" or left == {True, False}
+
+
+class Noted(Fault):
+    """The calls in order, with the path or the descriptor that each is about."""
+
+    def call(self, name: str, real: Callable[..., object], args: tuple[object, ...]) -> object:
+        self.noted = [*getattr(self, "noted", []), (name, args[0])]
+        return super().call(name, real, args)
+
+
+def test_each_new_folder_is_durable_before_anything_is_in_it(folder: Path) -> None:
+    noted = Noted()
+    assert strike(folder, noted) is None
+    made = [number for number, (name, _) in enumerate(noted.noted) if name == "mkdir_private"]
+    assert [noted.noted[number][1] for number in made] == [folder.parent, folder]
+    for number in made:
+        assert noted.noted[number + 1] == ("fsync_folder", noted.noted[number][1].parent)
+    assert noted.noted[-1] == ("fsync_folder", folder)
 
 
 @pytest.mark.parametrize("locked", [True, False])

@@ -54,7 +54,8 @@ class Fetch:
                     source.name, account, self.now, pulled.state, pulled.note, "", None, pulled.first, pulled.last
                 )
             except NotFetched as wrong:
-                standing = Standing(source.name, account, self.now, wrong.state, wrong.sentence, wrong.do, wrong.after)
+                after = self.now + timedelta(seconds=wrong.rest) if wrong.rest else None
+                standing = Standing(source.name, account, self.now, wrong.state, wrong.sentence, wrong.do, after)
             standing = Standing(**{**vars(standing), "requests": web.requests})
         self.ledger.note_standing(standing)
         return standing
@@ -96,7 +97,7 @@ class Fetch:
         if state.locked and session.since <= last.at:
             raise NotFetched(state, last.sentence, last.do or log_in)
         if state is State.THROTTLED and last.after is not None and self.now < last.after:
-            raise NotFetched(state, last.sentence, last.do, after=last.after)
+            raise NotFetched(state, last.sentence, last.do, rest=int((last.after - self.now).total_seconds()))
         return session
 
     def _take(self, source: Source, account: str, pieces: Sequence[tuple[Path, Mapping[str, str]]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from bedrot.errors import BedrotError
@@ -39,12 +38,12 @@ _LOCKED = frozenset({State.EXPIRED, State.CHALLENGED, State.WRONG_ACCOUNT, State
 
 
 class NotFetched(BedrotError):
-    """A service gave nothing that can be kept: the state says why, `after` from when on asking again makes sense."""
+    """A service gave nothing that can be kept: the state says why, `rest` for how many seconds not to ask again."""
 
     exit_code = 1
     verdict = "not fetched"
 
-    def __init__(self, state: State, sentence: str, do: str = "", *, after: datetime | None = None) -> None:
+    def __init__(self, state: State, sentence: str, do: str = "", *, rest: int = 0) -> None:
         super().__init__(sentence, do)
         self.state = state
-        self.after = after
+        self.rest = rest

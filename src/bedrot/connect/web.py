@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,7 @@ class Limits:
     """How long and how much is asked.
 
     Seconds for one question with all its tries, bytes of an answer, tries, seconds between two requests, the longest
-    wait that a service may ask for, and requests of one fetch.
+    wait that a service may ask for, seconds between two looks at what takes its time, and requests of one fetch.
     """
 
     seconds: float = 120.0
@@ -35,6 +35,7 @@ class Limits:
     tries: int = 4
     gap: float = 0.2
     patience: float = 60.0
+    poll: float = 10.0
     requests: int = 500
 
 
@@ -59,7 +60,7 @@ class Again(Exception):
     """The same question may be asked once more, after so many seconds (none told: a little later each time)."""
 
     wrong: NotFetched
-    after: float | None = None
+    after: int | None = None
 
 
 Judge = Callable[[Reply], None]
@@ -113,7 +114,11 @@ class Web:
         until = time.monotonic() + self.limits.seconds
         try:
             for attempt in stamina.retry_context(
-                on=_wait, attempts=self.limits.tries, timeout=self.limits.seconds, wait_initial=0.5, wait_jitter=0.5
+                on=self._wait,
+                attempts=self.limits.tries,
+                timeout=self.limits.seconds,
+                wait_initial=0.5,
+                wait_jitter=0.5,
             ):
                 with attempt:
                     reply = self._runner.run(self._once(method, self._reached(url), params, headers, until))
@@ -122,6 +127,12 @@ class Web:
         except Again as last:
             raise last.wrong from last
         return reply
+
+    def _wait(self, wrong: Exception) -> bool | float:
+        """Whether an error is worth another try, or after how many seconds; what takes long is left to another day."""
+        if not isinstance(wrong, Again) or (wrong.after or 0) > self.limits.patience:
+            return False
+        return True if wrong.after is None else wrong.after
 
     def _reached(self, url: str) -> str:
         """Where a URL is really reached; Defect for a host that this service has not."""
@@ -179,7 +190,7 @@ class Web:
     def _refuse(self, reply: Reply) -> None:
         """What is wrong at every service, where the judge of this one found nothing."""
         if reply.status == httpx.codes.TOO_MANY_REQUESTS:
-            raise self.throttled(retry_after(reply.headers))
+            raise throttled(retry_after(reply.headers))
         if reply.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             sentence = f"The service fails at the moment (HTTP {reply.status})."
             raise Again(NotFetched(State.UNREACHABLE, sentence, "Nothing was kept; try again later."))
@@ -190,32 +201,20 @@ class Web:
         if reply.status != httpx.codes.OK:
             raise NotFetched(State.CHANGED, f"The service answers differently than it used to (HTTP {reply.status}).")
 
-    def throttled(self, seconds: float | None) -> Exception:
-        """The error of a service that wants to be asked less; whether to wait here depends on how long it wants."""
-        wait = 60.0 if seconds is None else seconds
-        after = datetime.now(UTC) + timedelta(seconds=wait)
-        wrong = NotFetched(
-            State.THROTTLED,
-            "The service wants to be asked less often.",
-            f"Nothing was kept; try again after {after:%H:%M} UTC.",
-            after=after,
-        )
-        return wrong if wait > self.limits.patience else Again(wrong, seconds)
+
+def throttled(seconds: int | None) -> Again:
+    """The error of a service that wants to be asked less, for so many seconds (None: it does not say)."""
+    rest = 60 if seconds is None else seconds
+    do = f"Nothing was kept; try again in {-(-rest // 60)} minutes."
+    return Again(NotFetched(State.THROTTLED, "The service wants to be asked less often.", do, rest=rest), seconds)
 
 
-def _wait(wrong: Exception) -> bool | float:
-    """Whether an error is worth another try, or after how many seconds."""
-    if isinstance(wrong, Again):
-        return True if wrong.after is None else wrong.after
-    return False
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> int | None:
     """The seconds that a service asks to wait (RFC 9110: a number of seconds, or a date); None where it does not."""
     told = headers.get("retry-after", "").strip()
     if told.isdigit():
         return int(told)
     try:
-        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()) if told else None
+        return max(0, int((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())) if told else None
     except ValueError:
         return None

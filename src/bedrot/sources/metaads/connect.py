@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from bedrot.connect.connector import Connector, Keep, Pulled, Task
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.vault import Session
 from bedrot.connect.web import Reply, Web
-from bedrot.sources.metaads.connect_graph import judge, rest, too_much
+from bedrot.sources.metaads.connect_graph import NotThere, TooMuch, judge, rest
 
 HOST = "graph.facebook.com"
 REMEMBERED_DAYS = 1123
@@ -27,8 +27,9 @@ SETTLED_DAYS = 28
 """For so many days conversions are booked back on a day."""
 _SLICE = 28
 _CHUNK = timedelta(days=84)
-_LIMIT = 500
-_FEWEST = 25
+_LIMITS = (500, 50, 10)
+"""Records of a page: fewer where the service says that it was too much."""
+_LOOKS = 180
 _STATUSES = (
     "ACTIVE", "PAUSED", "DELETED", "PENDING_REVIEW", "DISAPPROVED", "PREAPPROVED", "PENDING_BILLING_INFO",
     "CAMPAIGN_PAUSED", "ARCHIVED", "ADSET_PAUSED", "IN_PROCESS", "WITH_ISSUES",
@@ -47,6 +48,11 @@ _FIELDS = (
     "reach,inline_link_clicks,results,actions,action_values,attribution_setting"
 )
 _WINDOWS = '["1d_click","7d_click","28d_click","1d_view"]'
+_NEVER_ABSENT = {
+    "insights": ("date_start", "date_stop", "spend", "impressions"),
+    **dict.fromkeys(_ENTITIES, ("id", "name", "status")),
+}
+"""What each record has; other fields are absent where there is nothing to tell."""
 _DAY = timedelta(days=1)
 
 Totals = dict[str, tuple[Decimal, int, int]]
@@ -58,12 +64,14 @@ def pull(web: Web, session: Session, task: Task, keep: Keep) -> Pulled:
     graph = _Graph(web, session.secret.decode(), task)
     zone = graph.zone()
     last = task.now.astimezone(zone).date() - _DAY
+    if task.since == last:
+        return Pulled(State.PROVISIONAL, note="It was asked today already.")
     first = last - timedelta(days=REMEMBERED_DAYS - 1)
     if task.since is not None:
         first = max(first, task.since - timedelta(days=SETTLED_DAYS - 1))
     for kind, fields in _ENTITIES.items():
         asked = {"fields": fields, "effective_status": json.dumps(_STATUSES)}
-        for number, page in enumerate(graph.pages(kind, asked, _LIMIT), start=1):
+        for number, page in enumerate(graph.at_once(kind, asked), start=1):
             graph.keep(keep, f"{kind}_{number}", page, asked)
     totals = graph.totals(first, last)
     for begin, end in stretches([date.fromisoformat(day) for day in totals]):
@@ -88,18 +96,26 @@ class _Graph:
     """The API, for one account and fetch."""
 
     web: Web
-    token: str
+    token: str = field(repr=False)
     task: Task
+    limits: tuple[int, ...] = _LIMITS
 
     def zone(self) -> ZoneInfo:
         """The time zone in which the account counts its days; NotFetched where the token is for another account."""
-        told = self.get("", {"fields": "account_id,name,currency,timezone_name"}).json()
-        if not isinstance(told, dict) or str(told.get("account_id")) != self.task.account:
-            raise NotFetched(
-                State.WRONG_ACCOUNT,
-                f"The token does not open the ad account {self.task.account}.",
-                "Log in with a token for that account: bedrot login metaads.",
-            )
+        wrong = NotFetched(
+            State.WRONG_ACCOUNT,
+            f"The token does not open the ad account {self.task.account}.",
+            "Log in with a token for that account: bedrot login metaads.",
+        )
+        try:
+            answer = self.get("", {"fields": "account_id,name,currency,timezone_name"})
+        except NotThere as refused:
+            raise wrong from refused
+        told = answer.json()
+        if not isinstance(told, dict) or "account_id" not in told:
+            raise NotFetched(State.CHANGED, "The answer does not tell whose account it is.")
+        if str(told["account_id"]) != self.task.account:
+            raise wrong
         try:
             return ZoneInfo(str(told.get("timezone_name")))
         except (ZoneInfoNotFoundError, ValueError) as unknown:
@@ -128,6 +144,9 @@ class _Graph:
             told = page.json()
             if not isinstance(told, dict) or not isinstance(told.get("data"), list):
                 raise NotFetched(State.CHANGED, f"The answer of {edge} holds no list of data, as it used to.")
+            for row in told["data"]:
+                if lacking := [one for one in _NEVER_ABSENT[edge] if one not in row]:
+                    raise NotFetched(State.CHANGED, f"Records of {edge} lack '{lacking[0]}', which they always had.")
             yield page
             paging = told.get("paging") or {}
             if not paging.get("next"):
@@ -175,45 +194,43 @@ class _Graph:
 
     def _some(self, asked: Mapping[str, str], first: date, last: date) -> Iterator[tuple[date, date, list[Reply]]]:
         """First day, last day and all pages of insights, in as many parts as the service wants them asked."""
-        limit = _LIMIT
         whole = {**asked, "time_range": _range(first, last)}
-        while True:
-            pages = self._at_once(whole, limit)
-            if pages is not None:
-                yield first, last, pages
-                return
-            if limit > _FEWEST:
-                limit = _FEWEST
-            elif first < last:
+        try:
+            pages = self.at_once("insights", whole)
+        except TooMuch:
+            pages = self._job(whole) if first == last else []
+            if not pages:
                 half = first + (last - first) // 2
                 yield from self._some(asked, first, half)
                 yield from self._some(asked, half + _DAY, last)
                 return
-            else:
-                yield first, last, self._job(whole)
-                return
+        yield first, last, pages
 
-    def _at_once(self, asked: Mapping[str, str], limit: int) -> list[Reply] | None:
-        """All pages of insights; None where the service wants a smaller question."""
-        try:
-            return list(self.pages("insights", asked, limit))
-        except NotFetched as wrong:
-            if too_much(wrong):
-                return None
-            raise
+    def at_once(self, edge: str, asked: Mapping[str, str]) -> list[Reply]:
+        """All pages of an edge, smaller ones where the service wants that."""
+        while True:
+            try:
+                return list(self.pages(edge, asked, self.limits[0]))
+            except TooMuch:
+                if len(self.limits) == 1:
+                    raise
+                self.limits = self.limits[1:]
 
     def _job(self, asked: Mapping[str, str]) -> list[Reply]:
         """The pages of a report that the service makes in its own time."""
         started = self._ask("POST", f"act_{self.task.account}/insights", asked).json()
         run = str(started.get("report_run_id") or "")
-        for _ in range(180):
-            told = self._ask("GET", run, {}).json()
+        for _ in range(_LOOKS):
+            self.web.wait(self.web.limits.poll)
+            try:
+                told = self._ask("GET", run, {}).json()
+            except NotThere:
+                continue  # so soon after it was ordered
             status = str(told.get("async_status"))
             if status == "Job Completed" and told.get("async_percent_completion") == 100:
-                return list(self.pages("insights", {}, _LIMIT, path=f"{run}/insights"))
+                return list(self.pages("insights", {}, self.limits[0], path=f"{run}/insights"))
             if status in ("Job Failed", "Job Skipped"):
                 break
-            self.web.wait(10)
         raise NotFetched(State.UNREACHABLE, "The service did not finish its report.", "Try again later.")
 
 

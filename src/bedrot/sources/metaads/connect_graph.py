@@ -9,17 +9,24 @@ from typing import Any
 import msgspec
 
 from bedrot.connect.states import NotFetched, State
-from bedrot.connect.web import Again, Reply, Web
+from bedrot.connect.web import Again, Reply, Web, throttled
 
 _RATE = {4, 17, 32, 341, 613, 80014, *range(80000, 80007), 80008}
 _PASSING = {1, 2, 99, 104, 960}
 _EXPIRED = {102, 190}
 _FORBIDDEN = {10, *range(200, 300)}
+_NOT_THERE = (100, 33)
 _FULL = 95
 """Percent of an allowance from which on asking rests, as other connectors do."""
-_LONGEST_REST = 60.0
 _REDUCE = "reduce the amount of data"
-_SENTENCE = "The service could not give so much at once."
+
+
+class TooMuch(NotFetched):
+    """A smaller question may be answered."""
+
+
+class NotThere(NotFetched):
+    """What was asked for is not there, or not for who asks."""
 
 
 def judge(reply: Reply) -> None:
@@ -29,9 +36,9 @@ def judge(reply: Reply) -> None:
         return
     code, message = int(error.get("code") or 0), str(error.get("message") or "")
     if _REDUCE in message:
-        raise NotFetched(State.UNREACHABLE, _SENTENCE)
+        raise TooMuch(State.UNREACHABLE, "The service could not give so much at once.", "Try again later.")
     if code in _RATE:
-        raise Again(NotFetched(State.THROTTLED, "Meta wants to be asked less often.", "Try again in an hour."), 30.0)
+        raise throttled(60 * usage(reply.headers)[1] or None)
     if code in _EXPIRED:
         raise NotFetched(
             State.EXPIRED, "Meta does not take the token any more.", "Make a new one: bedrot login metaads."
@@ -44,12 +51,9 @@ def judge(reply: Reply) -> None:
         )
     if code in _PASSING or error.get("is_transient"):
         raise Again(NotFetched(State.UNREACHABLE, f"Meta fails at the moment (code {code}).", "Try again later."))
+    if (code, error.get("error_subcode")) == _NOT_THERE:
+        raise NotThere(State.CHANGED, "Meta does not know what was asked for, or does not show it.")
     raise NotFetched(State.CHANGED, f"Meta refused the question (code {code}).", "Report it; the files are not lost.")
-
-
-def too_much(wrong: NotFetched) -> bool:
-    """Whether an error asks for a smaller question."""
-    return wrong.sentence == _SENTENCE
 
 
 def rest(reply: Reply, web: Web) -> None:
@@ -57,11 +61,9 @@ def rest(reply: Reply, web: Web) -> None:
     used, minutes = usage(reply.headers)
     if used < _FULL:
         return
-    seconds = max(60.0, minutes * 60.0)
-    if seconds > _LONGEST_REST:
-        raise NotFetched(
-            State.THROTTLED, "Meta's allowance for this account is used up.", f"Try again in {minutes} minutes."
-        )
+    seconds = 60 * max(1, minutes)
+    if seconds > web.limits.patience:
+        raise throttled(seconds).wrong
     web.wait(seconds)
 
 
