@@ -7,7 +7,7 @@ agree in every other column are compared: at least three, all with equal units a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -170,16 +170,26 @@ def find_evidence(
 
 def _with_news(con: duckdb.DuckDBPyConnection, shape: LineShape, older: str, newer: str) -> list[str]:
     """The identity columns in which the newer has a value on a day that the older has not: mostly none."""
-    columns = shape.table.identity
-    if not columns:
+    # The plain values, a blank always counted as new, cost a third of what tells blanks apart.
+    plain = {
+        column: f"_partition, {sql.name(shape.day)}, {sql.name(shape.compared(column))}"
+        for column in shape.table.identity
+    }
+    some = _new(con, {column: (one, one) for column, one in plain.items()}, older, newer)
+    return _new(con, {column: ("p, d, v", _dated(shape, column)) for column in some}, older, newer)
+
+
+def _new(con: duckdb.DuckDBPyConnection, asked: Mapping[str, tuple[str, str]], older: str, newer: str) -> list[str]:
+    """Those columns, told with names and SQL of what is compared, of which the newer has what the older lacks."""
+    if not asked:
         return []
-    asked = ", ".join(
-        f"EXISTS (SELECT 1 FROM (SELECT DISTINCT {_dated(shape, column)} FROM {newer} t) n"
-        f" ANTI JOIN (SELECT {_dated(shape, column)} FROM {older} t) o USING (p, d, v))"
-        for column in columns
+    told = ", ".join(
+        f"EXISTS (SELECT 1 FROM (SELECT DISTINCT {select} FROM {newer} t) n"
+        f" ANTI JOIN (SELECT {select} FROM {older} t) o USING ({names}))"
+        for names, select in asked.values()
     )
-    news = con.execute(f"SELECT {asked}").fetchall()[0]
-    return [column for column, any_news in zip(columns, news, strict=True) if any_news]
+    news = con.execute(f"SELECT {told}").fetchall()[0]
+    return [column for column, any_news in zip(asked, news, strict=True) if any_news]
 
 
 def _dated(shape: LineShape, column: str) -> str:
