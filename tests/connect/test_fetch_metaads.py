@@ -170,13 +170,14 @@ def test_each_fault_ends_in_its_state_and_keeps_nothing_partial(
     assert asking.fetch(NOON + 2 * DAY).state == "provisional"
 
 
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_log_in_that_ends_at_any_request_leaves_nothing_partial(
-    tmp_path: Path, service: MetaAds, portal: Portal
+    tmp_path: Path, service: MetaAds, portal: Portal, step: int
 ) -> None:
     whole = Asking(tmp_path / "whole", "metaads", ACCOUNT, portal.url)
     whole.log_in(portal.people["owner"].token, NOON - DAY)
     requests = whole.fetch(NOON).requests
-    for last in range(requests):
+    for last in {*range(0, requests, step), requests - 1}:
         portal.faults.expires_after = last
         asking = Asking(tmp_path / str(last), "metaads", ACCOUNT, portal.url)
         asking.log_in(portal.renew("owner"), NOON - DAY)
