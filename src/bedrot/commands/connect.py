@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.markup import escape
@@ -13,7 +14,10 @@ from bedrot.commands.common import JsonOption, LakeOption, err, opened, out, sho
 from bedrot.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bedrot.config import Settings
+    from bedrot.connect.browser import Browser
     from bedrot.connect.connector import Connector
     from bedrot.connect.vault import Vault
     from bedrot.contract import Source
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_A_PERSON = 900
+"""Seconds that a person has to log in."""
 SourceArgument = Annotated[str, typer.Argument(help="The service.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="Whose account there.")]
 
@@ -28,15 +34,25 @@ AccountOption = Annotated[str | None, typer.Option("--account", help="Whose acco
 @app.command()
 def login(source: SourceArgument, account: AccountOption = None, lake: LakeOption = None) -> None:
     """Keep a log-in of yours in the vault, so that bedrot can ask the service for you."""
+    from bedrot.connect.fetch import places_of
     from bedrot.connect.vault import Session
+    from bedrot.connect.web import Limits
 
     with opened(lake) as (found, _ledger, settings):
         asked, connector = _connector(found, settings, source)
         whose = _account(settings, source, account)
         vault = _vault()
         err.print(escape(connector.how))
-        secret = _secret(f"Token for {asked.title}, {whose}")
-        vault.put(Session(source, whose, "token", secret, datetime.now(UTC)))
+        until = None
+        if connector.kind == "browser":
+            from bedrot.connect.browser import Browser
+
+            places = places_of(connector, settings, source)
+            with Browser(places, None, Limits(seconds=_A_PERSON), visible=True) as browser:
+                secret, until = log_in(browser, connector, lambda _browser: None)
+        else:
+            secret = _secret(f"Token for {asked.title}, {whose}")
+        vault.put(Session(source, whose, connector.kind, secret, datetime.now(UTC), until))
     out.print(escape(f"Kept. Next: bedrot fetch {source} --account {whose}"))
 
 
@@ -108,6 +124,16 @@ def fetch(
     bad = [State(one.state) for one in standings if not State(one.state).good]
     if bad:
         raise typer.Exit(1)
+
+
+def log_in(browser: Browser, connector: Connector, act: Callable[[Browser], None]) -> tuple[bytes, datetime | None]:
+    """The log-in that a person makes in a window, and until when it lasts; `act` is what the person does there."""
+    host, path = urlsplit(connector.page).hostname or "", urlsplit(connector.page).path
+    browser.page.goto(browser.places[host] + path)
+    act(browser)
+    browser.wait(lambda: urlsplit(browser.page.url).path == path, "Nobody logged in.")
+    ends = browser.expires()
+    return browser.kept(), datetime.fromtimestamp(ends, UTC) if ends else None
 
 
 def _vault() -> Vault:

@@ -6,11 +6,15 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal
 
 from bedrot.connect.states import State
 from bedrot.connect.vault import Session
 from bedrot.connect.web import Web
 from bedrot.contract import Source
+
+if TYPE_CHECKING:
+    from bedrot.connect.browser import Browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +43,19 @@ Keep = Callable[[str, bytes, Mapping[str, str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """How a source is asked. `hosts` are all that it may reach; `version` that of its interface, where it has one.
+    """How a source is asked: over HTTP with a token (`pull`), or through its pages with a browser (`browse`).
 
-    `pull` asks for all that is due, gives each file to Keep, and raises NotFetched where it is not whole. `how` tells
-    a person where the token comes from, or what to do to log in.
+    Either asks for all that is due, gives each file to Keep, and raises NotFetched where it is not whole. `hosts` are
+    all that it may reach; `version` is that of its interface; `page` the one that shows that somebody is logged in;
+    `how` tells a person where the token comes from, or how to log in.
     """
 
     hosts: tuple[str, ...]
-    kind: str
+    kind: Literal["token", "browser"]
     how: str
-    pull: Callable[[Web, Session, Task, Keep], Pulled]
+    pull: Callable[[Web, Session, Task, Keep], Pulled] | None = None
+    browse: Callable[[Browser, Task, Keep], Pulled] | None = None
+    page: str = ""
     version: str = ""
 
 

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bedrot.config import Settings
-from bedrot.connect.connector import Connector, Pulled, Task, connector_of
+from bedrot.connect.connector import Connector, Keep, Pulled, Task, connector_of
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.vault import Session, Vault
 from bedrot.connect.web import Limits, Web
 from bedrot.contract import Source
-from bedrot.errors import Misconfigured
+from bedrot.errors import Defect, Misconfigured
 from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Standing
 from bedrot.lake.sealed import digest, stamp
@@ -37,6 +37,7 @@ class Fetch:
     vault: Vault
     now: datetime
     limits: Limits = field(default_factory=Limits)
+    _requests: int = 0
 
     def account(self, source: Source, account: str) -> Standing:
         """How it stands with the account after asking; noted in the ledger, whatever it is."""
@@ -46,23 +47,35 @@ class Fetch:
                 f"{source.title} cannot be asked by a program.", f"Let bedrot guide you: bedrot collect {source.name}."
             )
         standings = self.ledger.standings(source.name, account)
-        told = connector_places(connector, self.settings, source.name)
-        with Web(told, self.limits) as web:
-            try:
-                pulled = self._pull(source, connector, account, standings, web)
-                standing = Standing(
-                    source.name, account, self.now, pulled.state, pulled.note, "", None, pulled.first, pulled.last
-                )
-            except NotFetched as wrong:
-                after = self.now + timedelta(seconds=wrong.rest) if wrong.rest else None
-                standing = Standing(source.name, account, self.now, wrong.state, wrong.sentence, wrong.do, after)
-            standing = Standing(**{**vars(standing), "requests": web.requests})
+        self._requests = 0
+        try:
+            pulled = self._pull(source, connector, account, standings)
+        except NotFetched as wrong:
+            standing = Standing(
+                source.name,
+                account,
+                self.now,
+                state=wrong.state,
+                sentence=wrong.sentence,
+                do=wrong.do,
+                after=self.now + timedelta(seconds=wrong.rest) if wrong.rest else None,
+                requests=self._requests,
+            )
+        else:
+            standing = Standing(
+                source.name,
+                account,
+                self.now,
+                state=pulled.state,
+                sentence=pulled.note,
+                first=pulled.first,
+                last=pulled.last,
+                requests=self._requests,
+            )
         self.ledger.note_standing(standing)
         return standing
 
-    def _pull(
-        self, source: Source, connector: Connector, account: str, standings: Sequence[Standing], web: Web
-    ) -> Pulled:
+    def _pull(self, source: Source, connector: Connector, account: str, standings: Sequence[Standing]) -> Pulled:
         """Ask for what is due and take it in; NotFetched, without any request where one would be of no use."""
         session = self._session(source, account, standings)
         good = [one for one in standings if State(one.state).good and one.last]
@@ -77,12 +90,32 @@ class Fetch:
                 path.write_bytes(body)
                 pieces.append((path, asked))
 
-            pulled = connector.pull(web, session, task, keep)
+            pulled = self._asked(connector, places_of(connector, self.settings, source.name), session, task, keep)
             self._take(source, account, pieces)
         if session.until is not None and session.until - self.now < _SOON:
             note = f"The log-in ends on {session.until:%Y-%m-%d}: bedrot login {source.name} --account {account}."
             return Pulled(State.EXPIRING, pulled.first, pulled.last, note)
         return pulled
+
+    def _asked(
+        self, connector: Connector, places: Mapping[str, str], session: Session, task: Task, keep: Keep
+    ) -> Pulled:
+        """What the connector gets, in the way that it asks; what was sent is counted, however it ends."""
+        if connector.pull is not None:
+            with Web(places, self.limits) as web:
+                try:
+                    return connector.pull(web, session, task, keep)
+                finally:
+                    self._requests = web.requests
+        if connector.browse is None:
+            raise Defect("The connector says no way of asking.", "Report it.")
+        from bedrot.connect.browser import Browser  # noqa: PLC0415  a fetch over HTTP needs no browser installed
+
+        with Browser(places, session.secret, self.limits) as browser:
+            try:
+                return connector.browse(browser, task, keep)
+            finally:
+                self._requests = browser.requests
 
     def _session(self, source: Source, account: str, standings: Sequence[Standing]) -> Session:
         """The log-in of the account; NotFetched where there is none, or where asking with it was refused already."""
@@ -90,7 +123,7 @@ class Fetch:
         session = self.vault.get(source.name, account)
         if session is None:
             raise NotFetched(State.EXPIRED, f"Nobody is logged in to {source.title} as {account}.", log_in)
-        last = standings[-1] if standings else None
+        last = next((one for one in reversed(standings) if one.requests), None)
         if last is None:
             return session
         state = State(last.state)
@@ -116,7 +149,7 @@ class Fetch:
                     )
 
 
-def connector_places(connector: Connector, settings: Settings, source: str) -> dict[str, str]:
+def places_of(connector: Connector, settings: Settings, source: str) -> dict[str, str]:
     """Where each host of a connector is reached: itself, or where the settings say."""
     told = settings.connect[source].places if source in settings.connect else {}
     return {host: told.get(host, f"https://{host}") for host in connector.hosts}

@@ -1,0 +1,156 @@
+"""Asking a service through its own pages: one browser for one account and fetch, driven for a person who logged in.
+
+A log-in is taken from the vault and given back to it in memory; nothing of it is written to a file by us, and the
+browser's own profile is a folder of its own that is gone when it closes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Error, Page, Request, Response, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLong
+
+from bedrot.connect.states import NotFetched, State
+from bedrot.connect.web import Limits
+from bedrot.errors import Misconfigured
+
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_QUIET = (
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update",
+)  # fmt: skip
+_ASKING = ("document", "fetch", "xhr")
+_CAPTCHA = "captcha"
+
+
+@dataclass
+class Browser:
+    """A browser as a context; `places` says where each host is reached, `state` is the log-in (None: nobody's).
+
+    `requests` counts pages and answers that were asked for; what failed is in `failed`.
+    """
+
+    places: Mapping[str, str]
+    state: bytes | None = None
+    limits: Limits = field(default_factory=Limits)
+    visible: bool = False
+    requests: int = 0
+    answers: list[Response] = field(default_factory=list, repr=False)
+    failed: list[str] = field(default_factory=list)
+    _open: int = 0
+
+    def __enter__(self) -> Self:
+        program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
+        self._playwright = sync_playwright().start()
+        as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        try:
+            self._browser = self._playwright.chromium.launch(
+                executable_path=program, headless=not self.visible, args=[*_QUIET, *as_root]
+            )
+        except Error as missing:
+            self._playwright.stop()
+            raise Misconfigured(
+                "There is no browser that bedrot could open.", "Install Chromium or Chrome, then try again."
+            ) from missing
+        state: Any = json.loads(self.state) if self.state else None
+        self._context = self._browser.new_context(storage_state=state, service_workers="block")
+        self._until = time.monotonic() + self.limits.seconds
+        self.page = self._context.new_page()
+        self.page.set_default_timeout(self.limits.seconds * 1000 / 4)
+        self.page.on("request", self._count)
+        self.page.on("requestfinished", self._finished)
+        self.page.on("requestfailed", self._broken)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def kept(self) -> bytes:
+        """The log-in as it is now, for the vault."""
+        return json.dumps(self._context.storage_state()).encode()
+
+    def expires(self) -> float | None:
+        """When the first of the log-in's lasting cookies ends, in seconds since 1970; None where none tells."""
+        ends = [one.get("expires", -1) for one in self._context.cookies()]
+        return min((end for end in ends if end > 0), default=None)
+
+    def open(self, url: str) -> Page:
+        """The page of a URL; NotFetched with the state where another one came instead."""
+        parts = urlsplit(url)
+        try:
+            answer = self.page.goto(self.places[str(parts.hostname)] + parts.path, wait_until="domcontentloaded")
+        except TookTooLong as slow:
+            raise NotFetched(State.UNREACHABLE, "The page did not come in time.", "Try again later.") from slow
+        except Error as wrong:
+            raise self._unopened(str(wrong)) from wrong
+        self.refuse(answer.status if answer else 0)
+        if urlsplit(self.page.url).path.rstrip("/") != parts.path.rstrip("/"):
+            raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+        return self.page
+
+    def _unopened(self, said: str) -> NotFetched:
+        """What it means that a page could not be opened."""
+        if "ERR_TOO_MANY_REDIRECTS" in said:
+            return NotFetched(State.CHANGED, "The service's pages lead to each other for ever.", "Try again later.")
+        return NotFetched(State.UNREACHABLE, "The page could not be opened.", "Try again later.")
+
+    def refuse(self, status: int) -> None:
+        """NotFetched for an answer's HTTP status, and for a page that wants to see a person."""
+        if self.page.locator(f"form[id*={_CAPTCHA}], iframe[src*={_CAPTCHA}]").count():
+            raise NotFetched(State.CHALLENGED, "The service wants to see that you are a person.", "Log in again.")
+        if status == 429:
+            raise NotFetched(State.THROTTLED, "The service wants to be asked less often.", "Try again later.", rest=900)
+        if status == 401:
+            raise NotFetched(State.EXPIRED, "The log-in is over.", "Log in again.")
+        if status == 403:
+            raise NotFetched(State.FORBIDDEN, "The service does not let this account see that.", "Ask who runs it.")
+        if status >= 500:
+            raise NotFetched(State.UNREACHABLE, f"The service fails at the moment (HTTP {status}).", "Try again later.")
+        if status >= 400:
+            raise NotFetched(State.CHANGED, f"The page is not where it used to be (HTTP {status}).")
+
+    def wait(self, for_what: Callable[[], bool], sentence: str) -> None:
+        """Wait until something is so; NotFetched with that sentence where the fetch's time is over before."""
+        while not for_what():
+            if time.monotonic() > self._until:
+                state = State.UNREACHABLE if self.failed or self._open else State.CHANGED
+                raise NotFetched(state, sentence, "Try again later.")
+            self.page.wait_for_timeout(50)
+
+    def press(self, what: str, *, role: Any = None) -> None:
+        """Press what says these words; NotFetched where there is no such thing."""
+        found = self.page.get_by_role(role, name=what) if role else self.page.get_by_text(what, exact=True)
+        try:
+            found.first.click()
+        except Error as missing:
+            raise NotFetched(
+                State.CHANGED, f"The page has no '{what}' to press any more.", "Report it, and download by hand."
+            ) from missing
+
+    def _count(self, request: Request) -> None:
+        if request.resource_type in _ASKING:
+            self.requests += 1
+            self._open += 1
+
+    def _finished(self, request: Request) -> None:
+        answer = request.response()
+        if answer is not None and request.resource_type in _ASKING:
+            self.answers.append(answer)
+            self._open -= 1
+
+    def _broken(self, request: Request) -> None:
+        if request.resource_type in _ASKING:
+            self.failed.append(urlsplit(request.url).path)
+            self._open -= 1

@@ -1,0 +1,132 @@
+"""Linktree through a real browser: what a person's log-in shows is fetched, private answers go nowhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from asking import Asking
+from linktree_portal import Linktree
+from portal import Clock, Portal
+
+from bedrot.commands.connect import log_in
+from bedrot.connect.browser import Browser
+from bedrot.connect.connector import connector_of
+from bedrot.connect.vault import Session
+from bedrot.connect.web import Limits
+from bedrot.demo.label import invent
+from bedrot.demo.links import pages
+from bedrot.lake.opened import open_snapshot
+from bedrot.lake.snapshot import current
+
+LABEL = invent(7)
+PAGE = pages(LABEL)[0]
+NOW = datetime(2026, 3, 10, 16, 40, 3, tzinfo=UTC)
+DAY = timedelta(days=1)
+LIMITS = Limits(seconds=12)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+def portal(clock: Clock) -> Iterator[Portal]:
+    with Portal(Linktree(LABEL), clock) as running:
+        yield running
+
+
+@pytest.fixture
+def asking(tmp_path: Path, portal: Portal) -> Asking:
+    made = Asking(tmp_path, "linktree", PAGE.name, portal.url, LIMITS)
+    person(made, portal, NOW - DAY)
+    return made
+
+
+def person(asking: Asking, portal: Portal, at: datetime) -> None:
+    """A person logs in, in a browser, as they always do."""
+    who = portal.people[PAGE.name]
+
+    def act(browser: Browser) -> None:
+        browser.page.get_by_label("User name").fill(PAGE.name)
+        browser.page.get_by_label("Password").fill(who.password)
+        browser.page.get_by_role("button", name="Log in").click()
+
+    connector = connector_of(asking.found)
+    assert connector is not None
+    with Browser(dict.fromkeys(connector.hosts, portal.url), None, LIMITS) as browser:
+        state, until = log_in(browser, connector, act)
+    asking.vault.put(Session("linktree", PAGE.name, "browser", state, at, until))
+
+
+def known(asking: Asking) -> dict[date, tuple[int, int]]:
+    snapshot = current(asking.lake)
+    if snapshot is None:
+        return {}
+    with open_snapshot(asking.lake, snapshot) as con:
+        rows = con.execute("SELECT day, views, clicks FROM links_daily").fetchall()
+    return {day: (views, clicks) for day, views, clicks in rows}
+
+
+def truth(now: datetime) -> dict[date, tuple[int, int]]:
+    first = now.date() - timedelta(days=364)
+    told = ((day, PAGE.known(day, now)) for day, _ in PAGE.range(first, now.date(), now))
+    return {day: (one.views, one.clicks) for day, one in told}
+
+
+def test_a_person_logs_in_once_and_the_answers_are_the_truth(asking: Asking, portal: Portal) -> None:
+    standing = asking.fetch(NOW)
+    assert (standing.state, standing.sentence) == ("provisional", "")
+    assert standing.last == NOW.date()
+    asking.walk(NOW)
+    assert known(asking) == truth(NOW)
+    assert 0 < standing.requests < 30
+
+
+def test_private_answers_and_the_log_in_are_nowhere(asking: Asking, portal: Portal, tmp_path: Path) -> None:
+    asking.fetch(NOW)
+    asking.walk(NOW)
+    secrets = [one.encode() for one in portal.secrets()]
+    assert any(b"email" in one for one in secrets)
+    forms = [form for one in secrets for form in (one, base64.b64encode(one)[:-4], one.hex().encode())]
+    for path in tmp_path.rglob("*"):
+        held = path.read_bytes() if path.is_file() else b""
+        assert not [form for form in forms if form in held], path
+
+
+def test_after_the_log_in_ended_nobody_is_asked(asking: Asking, portal: Portal, clock: Clock) -> None:
+    portal.expire()
+    assert asking.fetch(NOW).state == "expired"
+    seen = len(portal.requests)
+    again = asking.fetch(NOW + 2 * DAY)
+    assert (again.state, again.requests) == ("expired", 0)
+    assert len(portal.requests) == seen
+    clock.now = NOW + 2 * DAY
+    person(asking, portal, clock.now)
+    assert asking.fetch(clock.now).state == "provisional"
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        ("captcha", "challenged"),
+        ("redirect_loop", "portal changed"),
+        ("half_body", "unreachable"),
+        ("slow", "unreachable"),
+        ("renamed_field", "portal changed"),
+        ("moved_button", "portal changed"),
+        ("wrong_account", "wrong account"),
+        ("maintenance", "portal changed"),
+        ("forbidden", "forbidden"),
+    ],
+)
+def test_each_fault_ends_in_its_state_and_keeps_nothing(asking: Asking, portal: Portal, fault: str, state: str) -> None:
+    setattr(portal.faults, fault, True)
+    standing = asking.fetch(NOW)
+    assert standing.state == state, standing.sentence
+    asking.walk(NOW)
+    assert known(asking) == {}
