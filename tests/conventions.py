@@ -26,6 +26,7 @@ MAY_WRITE = {
     "walk/lines.py": "scratch: a file re-written to one kind of line end for the reader, removed after staging",
     "walk/text_rows.py": "scratch: a reader's rows as text, removed after staging",
     "demo/given.py": "downloads of the demo: made again from the seed when asked for",
+    "connect/collect.py": "scratch outside of the lake: members of a zip while feeds are asked about them",
     "connect/fetch.py": "scratch: the files of a pull until all of them came",
     "walk/accept.py": "scratch: members of a zip while they are identified; what is kept goes through lake/disk.py",
 }

@@ -1,4 +1,4 @@
-"""Asking over HTTP: a real server on a real socket that misbehaves in each way; nothing takes for ever or goes astray."""
+"""Asking over HTTP: a real server on a real socket that misbehaves in each way; nothing takes for ever or gets lost."""
 
 from __future__ import annotations
 
