@@ -74,6 +74,21 @@ class Archive(_Part, frozen=True):
     snapshots: Annotated[int, Meta(ge=1)] = 20
 
 
+class RemembersRule(_Part, frozen=True, kw_only=True):
+    """What a person knows better of how long a service shows days: what is left out is as the source tells."""
+
+    source: str
+    account: str | None = None
+    feed: str | None = None
+    days: Annotated[int, Meta(ge=1)] | None = None
+    calendar_year: bool | None = None
+    for_ever: bool | None = None
+    lag: Annotated[int, Meta(ge=0)] | None = None
+    zone: str | None = None
+    absent_may_be_empty: bool | None = None
+    evidence: str | None = None
+
+
 class Connect(_Part, frozen=True):
     """How a source is asked: the version of its interface, and other places where its hosts are reached (a proxy)."""
 
@@ -91,6 +106,7 @@ class Settings(_Part, frozen=True):
     run: Run = Run()
     archive: Archive = Archive()
     connect: dict[str, Connect] = {}
+    remembers: tuple[RemembersRule, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -171,11 +171,11 @@ def forgets(source: Source, keeps: Keeps, newest: date | None, today: date) -> s
         return f"{have} {source.title} shows only how it is now: a day without a download stays unknown."
     if keeps is Keeps.UNKNOWN:
         return f"{have} How long {source.title} keeps it is not known."
+    if keeps is Keeps.YEAR:
+        return f"{have} {_of_the_year(source.title, newest, today)}"
     days = source.remembers.days
     if keeps is Keeps.ALL or days is None:
         return f"{have} No end is known of what {source.title} keeps of it."
-    if keeps is Keeps.YEAR:
-        return f"{have} {_of_the_year(source.title, newest, today)}"
     return f"{have} {_of_the_window(source.title, newest, today, days)}"
 
 

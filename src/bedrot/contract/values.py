@@ -218,6 +218,29 @@ def _nothing(_original: Original) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembers:
+    """How long a service shows a day, in days (None: for ever, or its calendar year only), and how that is known.
+
+    `lag` is by how many days the newest day shown lies behind today at least; `zone` the IANA name of the zone of its
+    days (empty: not known); `absent_may_be_empty` says that days on which nothing happened are left out.
+    """
+
+    days: int | None
+    evidence: str
+    calendar_year: bool = False
+    lag: int = 0
+    zone: str = ""
+    absent_may_be_empty: bool = False
+
+    @property
+    def words(self) -> str:
+        """How long that is, in words."""
+        if self.calendar_year:
+            return "this calendar year"
+        return "everything" if self.days is None else f"{self.days:,} days"
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """One kind of file that a source delivers, as separate plain questions to a file.
 
@@ -225,7 +248,8 @@ class Feed:
     proves that; `census`: how many physical records has it by table, counted without `read` (None: the walk counts
     lines); `resaved`: how can one see that a spreadsheet re-saved it (None: it was not). `damaged`: identifiers that
     a spreadsheet turns into numbers, null in a re-saved file where that happened. `aged_by_receipt`: a file of the
-    label's own that nothing dates speaks of the instant when the lake got it.
+    label's own that nothing dates speaks of the instant when the lake got it. `remembers`: how long the service shows
+    these days, where that differs from its others.
     """
 
     name: str
@@ -239,6 +263,7 @@ class Feed:
     resaved: Callable[[Original], Resaved | None] = _nothing
     damaged: tuple[str, ...] = ()
     aged_by_receipt: bool = False
+    remembers: Remembers | None = None
 
     def table(self, name: str) -> Table:
         """The table of that name; KeyError when the feed does not fill it."""
@@ -246,14 +271,6 @@ class Feed:
             if table.name == name:
                 return table
         raise KeyError(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Remembers:
-    """How long a service keeps its history, in days (None: for ever), and how that is known."""
-
-    days: int | None
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from bedrot import errors
-from bedrot.contract import Remembers, Source
+from bedrot.contract import Source
 from bedrot.sources import folder_of
 
 ABOUT = "about.md"
@@ -89,7 +89,7 @@ def sources_page(sources: Sequence[Source]) -> str:
     for source in sources:
         kinds = len(source.feeds)
         files = "one kind" if kinds == 1 else f"{kinds} kinds"
-        lines.append(f"| [{source.title}](#{_anchor(source.title)}) | {files} | {_days(source.remembers)} |")
+        lines.append(f"| [{source.title}](#{_anchor(source.title)}) | {files} | {source.remembers.words} |")
     lines.append("")
     for source in sources:
         lines += _source(source)
@@ -103,15 +103,10 @@ def _source(source: Source) -> Iterator[str]:
     for feed in source.feeds:
         tables = ", ".join(f"[`{one.name}`](reference/dictionary.md#staging{one.name})" for one in feed.tables)
         yield f"| `{feed.name}` | {_cell(feed.about)} | {tables} |"
-    yield from ("", f"What it remembers: {_days(source.remembers)}. {source.remembers.evidence}", "")
+    yield from ("", f"What it remembers: {source.remembers.words}. {source.remembers.evidence}", "")
     own = folder_of(source) / ABOUT
     if own.is_file():
         yield from (own.read_text(encoding="utf-8").strip(), "")
-
-
-def _days(remembers: Remembers) -> str:
-    """How long a service keeps its history, in words."""
-    return "everything" if remembers.days is None else f"{remembers.days:,} days"
 
 
 def _anchor(heading: str) -> str:

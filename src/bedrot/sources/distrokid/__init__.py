@@ -19,6 +19,7 @@ SOURCE = Source(
             exported_at=bank.exported_at,
             resaved=bank.resaved,
             damaged=("upc",),
+            remembers=Remembers(None, "A bank export of 2024 reached back to 2017."),
         ),
         Feed(
             name="distrokid.spotify",
@@ -41,7 +42,6 @@ SOURCE = Source(
     ),
     remembers=Remembers(
         days=365,
-        evidence="The chart of days of the statistics pages is named for 365 days (271 and 360 were seen); "
-        "a bank export of 2024 reached back to 2017.",
+        evidence="The chart of days of the statistics pages is named for 365 days (271 and 360 were seen).",
     ),
 )

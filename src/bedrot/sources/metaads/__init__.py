@@ -110,6 +110,7 @@ SOURCE = Source(
     remembers=Remembers(
         days=1123,
         evidence="37 months: Meta's error 3018 refuses earlier days; connectors clamp at 1,123 days.",
+        absent_may_be_empty=True,
     ),
     private=_private,
 )

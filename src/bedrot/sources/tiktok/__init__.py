@@ -97,5 +97,7 @@ SOURCE = Source(
         365,
         "TikTok's Creator Academy: at most 365 days in one download, history on the web back to 17 July 2022;"
         " real exports hold up to 365 days, active hours of seven days only.",
+        lag=1,
+        zone="UTC",
     ),
 )

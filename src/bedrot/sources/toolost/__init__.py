@@ -18,8 +18,14 @@ from bedrot.sources.toolost.sales_table import SALES
 __all__ = ["SOURCE"]
 
 
-def _portal_feed(name: str, answer: portal.Answer, about: str, *filled: str) -> Feed:
-    """The feed of one store's answer."""
+_THIS_YEAR = (
+    "The portal is asked for `thisYear`: on 1 January the days before are gone, and the last days of December, "
+    "which come two (Spotify) and four (Apple Music) days late, are never in it. Other ranges are not known."
+)
+
+
+def _portal_feed(name: str, answer: portal.Answer, lag: int, about: str, *filled: str) -> Feed:
+    """The feed of one store's answer, whose days come so many days late."""
     known = (tables.DAILY, tables.DISCOVERY, tables.SHAZAM, tables.TRACKS, tables.COUNTRIES)
     return Feed(
         name=name,
@@ -29,6 +35,7 @@ def _portal_feed(name: str, answer: portal.Answer, about: str, *filled: str) -> 
         read=partial(portal.read, answer),
         exported_at=partial(portal.exported_at, answer),
         census=partial(portal.census, answer),
+        remembers=Remembers(None, _THIS_YEAR, calendar_year=True, lag=lag, absent_may_be_empty=True),
     )
 
 
@@ -39,6 +46,7 @@ SOURCE = Source(
         _portal_feed(
             "toolost.spotify",
             portal.SPOTIFY,
+            2,
             "Portal analytics for Spotify: plays by day, and what Discovery Mode brought and cost.",
             "toolost_daily",
             "toolost_discovery",
@@ -46,6 +54,7 @@ SOURCE = Source(
         _portal_feed(
             "toolost.apple",
             portal.APPLE,
+            4,
             "Portal analytics for Apple Music: plays by day, by track and by country, and Shazam's recognitions.",
             "toolost_daily",
             "toolost_shazam",
@@ -62,11 +71,8 @@ SOURCE = Source(
             census=sales.census,
             resaved=sales.resaved,
             damaged=("upc", "isrc"),
+            remembers=Remembers(None, "Statements hang on notifications; how long those are kept is not known."),
         ),
     ),
-    remembers=Remembers(
-        365,
-        "The portal is asked for `thisYear`: on 1 January the days before are gone, and the last days of December, "
-        "which come two (Spotify) and four (Apple Music) days late, are never in it. Other ranges are not known.",
-    ),
+    remembers=Remembers(None, _THIS_YEAR, calendar_year=True),
 )
