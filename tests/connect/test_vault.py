@@ -131,7 +131,9 @@ def test_a_passphrase_and_the_file_that_any_age_tool_opens(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "text", [f"{KEY}\n", f"{KEY}\r\n", f"\ufeff {KEY} ", f"# created: 2026\n# public key: age1x\n{KEY}\n", KEY.lower()]
+    "text",
+    [f"{KEY}\n", f"{KEY}\r\n", f"\ufeff {KEY} ", f"# created: 2026\n# public key: age1x\n{KEY}\n", KEY.lower()],
+    ids=["a line", "a line of Windows", "a mark in front", "with comments", "in small letters"],
 )
 def test_a_key_as_it_stands_in_a_file(folder: Path, tmp_path: Path, text: str) -> None:
     open_vault(folder, KEY).put(session())
@@ -150,6 +152,7 @@ def test_a_key_as_it_stands_in_a_file(folder: Path, tmp_path: Path, text: str) -
         ("bytes that are \udcff no text", "no text"),
         (f"{KEY}\udcff", "not whole"),
     ],
+    ids=["cut", "two", "tiny", "blank", "no text", "a strange byte"],
 )
 def test_a_key_that_is_none(folder: Path, text: str, says: str) -> None:
     with pytest.raises(Misconfigured, match=says) as caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -48,30 +48,14 @@ class Fetch:
             )
         standings = self.ledger.standings(source.name, account)
         self._requests = 0
+        asked = Standing(source.name, account, self.now, state="")
         try:
             pulled = self._pull(source, connector, account, standings)
+            told = replace(asked, state=pulled.state, sentence=pulled.note, first=pulled.first, last=pulled.last)
         except NotFetched as wrong:
-            standing = Standing(
-                source.name,
-                account,
-                self.now,
-                state=wrong.state,
-                sentence=wrong.sentence,
-                do=wrong.do,
-                after=self.now + timedelta(seconds=wrong.rest) if wrong.rest else None,
-                requests=self._requests,
-            )
-        else:
-            standing = Standing(
-                source.name,
-                account,
-                self.now,
-                state=pulled.state,
-                sentence=pulled.note,
-                first=pulled.first,
-                last=pulled.last,
-                requests=self._requests,
-            )
+            after = self.now + timedelta(seconds=wrong.rest) if wrong.rest else None
+            told = replace(asked, state=wrong.state, sentence=wrong.sentence, do=wrong.do, after=after)
+        standing = replace(told, requests=self._requests)
         self.ledger.note_standing(standing)
         return standing
 
