@@ -126,6 +126,7 @@ def test_after_the_log_in_ended_nobody_is_asked(asking: Asking, portal: Portal, 
 )
 def test_each_fault_ends_in_its_state_and_keeps_nothing(asking: Asking, portal: Portal, fault: str, state: str) -> None:
     setattr(portal.faults, fault, True)
+    asking.limits = Limits(seconds=6)
     standing = asking.fetch(NOW)
     assert standing.state == state, standing.sentence
     asking.walk(NOW)

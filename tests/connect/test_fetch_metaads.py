@@ -170,7 +170,7 @@ def test_each_fault_ends_in_its_state_and_keeps_nothing_partial(
     assert asking.fetch(NOON + 2 * DAY).state == "provisional"
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_log_in_that_ends_at_any_request_leaves_nothing_partial(
     tmp_path: Path, service: MetaAds, portal: Portal, step: int
 ) -> None:
