@@ -74,7 +74,7 @@ class Archive(_Part, frozen=True):
     snapshots: Annotated[int, Meta(ge=1)] = 20
 
 
-class RemembersRule(_Part, frozen=True, kw_only=True):
+class RemembersRule(_Part, frozen=True):
     """What a person knows better of how long a service shows days: what is left out is as the source tells."""
 
     source: str

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 import typer
-from msgspec.structs import asdict
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "demo"))
 from walking import Walked
 
 from bedrot.commands import due as command
-from bedrot.config import read_settings
+from bedrot.config import RemembersRule, read_settings
 from bedrot.connect.known_days import has_days, known_days
-from bedrot.connect.memory import Outlook, Rule, Stretch
+from bedrot.connect.memory import Outlook, Stretch
 from bedrot.demo import linktree, toolost_portal
 from bedrot.demo.arrival import Arrival
 from bedrot.demo.distribution import MOVED, seen_by_toolost
@@ -59,9 +59,10 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     return Walked(tmp_path_factory.mktemp("due") / "lake", _arrivals(), SETTINGS)
 
 
-def outlooks(lake: Lake, now: datetime = NOW, rules: tuple[Rule, ...] = ()) -> list[Outlook]:
+def outlooks(lake: Lake, now: datetime = NOW, rules: tuple[RemembersRule, ...] = ()) -> list[Outlook]:
     with Ledger(lake.ledger_path) as ledger:
-        found = command.outlooks(lake, ledger, read_settings(lake.config_path), find_sources(), now, rules)
+        settings = replace(read_settings(lake.config_path), remembers=rules)
+        found = command.outlooks(lake, ledger, settings, find_sources(), now)
     assert found is not None
     return found
 
@@ -217,7 +218,7 @@ def test_a_week_before_the_year_turns_somebody_has_to_fetch(walked: Walked, monk
 
 
 def test_what_a_person_knows_better_counts(walked: Walked) -> None:
-    rules = (Rule("linktree", account=SILENT, days=90, evidence="The free plan."),)
+    rules = (RemembersRule("linktree", account=SILENT, days=90, evidence="The free plan."),)
     found = {one.account: one for one in outlooks(walked.lake, rules=rules) if one.source == "linktree"}
     assert found[SILENT].memory.days == 90
     assert found[OTHER].memory.days == 365
@@ -227,8 +228,8 @@ def test_the_settings_tell_what_a_person_knows_better(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     told = '[[remembers]]\nsource = "linktree"\ndays = 90\nevidence = "The free plan."\n'
     lake.config_path.write_text(told, encoding="utf-8")
-    (rule,) = (Rule(**asdict(one)) for one in read_settings(lake.config_path).remembers)
-    assert rule == Rule("linktree", days=90, evidence="The free plan.")
+    (rule,) = read_settings(lake.config_path).remembers
+    assert rule == RemembersRule("linktree", days=90, evidence="The free plan.")
 
 
 def test_a_lake_without_a_snapshot_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bedrot.connect.memory import Known, Memory, Outlook, Rule, Stretch, memory_of, order, outlook, together
+from bedrot.config import RemembersRule
+from bedrot.connect.memory import Known, Memory, Outlook, Stretch, memory_of, order, outlook, together
 from bedrot.contract import Feed, Remembers, Source
 from bedrot.demo.chance import Chance
 from bedrot.errors import Misconfigured
@@ -387,12 +388,12 @@ def _source() -> tuple[Source, Feed]:
 def test_a_person_knows_better_than_the_source() -> None:
     source, feed = _source()
     rules = (
-        Rule("service", account="free", days=90, evidence="The free plan."),
-        Rule("service", zone="Europe/Berlin"),
-        Rule("service", feed="service.days", lag=1),
-        Rule("other", days=1),
-        Rule("service", account="old", calendar_year=True),
-        Rule("service", account="kept", for_ever=True, absent_may_be_empty=True),
+        RemembersRule("service", account="free", days=90, evidence="The free plan."),
+        RemembersRule("service", zone="Europe/Berlin"),
+        RemembersRule("service", feed="service.days", lag=1),
+        RemembersRule("other", days=1),
+        RemembersRule("service", account="old", calendar_year=True),
+        RemembersRule("service", account="kept", for_ever=True, absent_may_be_empty=True),
     )
     told = {name: memory_of(source, feed, name, rules) for name in ("main", "free", "old", "kept")}
     usual = Memory(365, "The page says so.", lag=1, zone="Europe/Berlin")

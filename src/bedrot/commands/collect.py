@@ -44,6 +44,7 @@ def collect(
     lake: LakeOption = None,
 ) -> None:
     """Be guided through the downloads in your own browser; what arrives is recognised and taken. Ctrl-C ends it."""
+    from bedrot.commands.walk import say_outcome
     from bedrot.connect.collect import Collect, Downloads
 
     folder = (downloads or _usual_folder()).absolute()
@@ -58,7 +59,7 @@ def collect(
         Downloads(folder, after),
         offer=lambda path: _offer(path, lake, account),
         say=lambda said: out.print(escape(said)),
-        tell=_tell,
+        tell=lambda outcome: say_outcome(vars(outcome)),
         show=_show if open_ and not once else None,
         clock=lambda: datetime.now(UTC),
         sleep=time.sleep,
@@ -112,15 +113,6 @@ def _offer(path: Path, lake: Path | None, account: str | None) -> list[Outcome]:
     with writing(lake) as (where, ledger, settings):
         sources = find_sources(settings.source_folders(where.root))
         return list(door_of(where, ledger, settings, sources, Told(account)).offer([path]))
-
-
-def _tell(outcome: Outcome) -> None:
-    """One line for one file, and what to do below it."""
-    what = f" {outcome.feed} ({outcome.account})" if outcome.account else ""
-    why = f": {outcome.sentence}" if outcome.sentence else ""
-    out.print(escape(plain(f"{outcome.verdict:<13}{outcome.name}{what}{why}")))
-    if outcome.do:
-        out.print(escape(plain(f"{'':<13}What to do: {outcome.do}")))
 
 
 def _show(page: str) -> None:

@@ -121,8 +121,7 @@ def fetch(
         for one in standings
     ]
     show(rows, as_json=as_json, empty="Nobody is logged in anywhere. Begin with: bedrot login SOURCE")
-    bad = [State(one.state) for one in standings if not State(one.state).good]
-    if bad:
+    if not all(State(one.state).good for one in standings):
         raise typer.Exit(1)
 
 

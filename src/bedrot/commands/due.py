@@ -15,7 +15,7 @@ from bedrot.commands.common import JsonOption, LakeOption, opened
 
 if TYPE_CHECKING:
     from bedrot.config import Settings
-    from bedrot.connect.memory import Memory, Outlook, Rule, Stretch
+    from bedrot.connect.memory import Memory, Outlook, Stretch
     from bedrot.contract import Source
     from bedrot.lake.ledger import Ledger
     from bedrot.lake.zones import Lake
@@ -32,16 +32,12 @@ _STRETCHES = 3
 @app.command()
 def due(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Tell which days the services will have forgotten next, on which day, and which are lost: fetch in this order."""
-    from msgspec.structs import asdict
-
     from bedrot.commands import layout
-    from bedrot.connect.memory import Rule
     from bedrot.sources import find_sources
 
     now = _now()
     with opened(lake) as (where, ledger, settings):
-        rules = [Rule(**asdict(one)) for one in settings.remembers]
-        found = outlooks(where, ledger, settings, find_sources(settings.source_folders(where.root)), now, rules)
+        found = outlooks(where, ledger, settings, find_sources(settings.source_folders(where.root)), now)
     if as_json:
         sys.stdout.write(json.dumps([as_row(one) for one in found or ()], ensure_ascii=False, indent=2) + "\n")
     elif found is None:
@@ -53,7 +49,7 @@ def due(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 
 
 def outlooks(
-    lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], now: datetime, rules: Sequence[Rule] = ()
+    lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], now: datetime
 ) -> list[Outlook] | None:
     """What is due at an instant, in the order in which to fetch; None where nothing is published yet."""
     from bedrot.connect.known_days import known_days, outlooks_of
@@ -73,7 +69,7 @@ def outlooks(
         met = {account for feed in source.feeds for account in accounts[feed.name]}
         for feed in source.feeds:
             accounts[feed.name] |= set(settings.accounts_of(source.name)) - met
-    return outlooks_of(sources, {name: sorted(some) for name, some in accounts.items()}, known, now, rules)
+    return outlooks_of(sources, {name: sorted(some) for name, some in accounts.items()}, known, now, settings.remembers)
 
 
 def urgent(one: Outlook) -> bool:
@@ -109,18 +105,11 @@ def as_row(one: Outlook) -> dict[str, Any]:
         "lost_days": counted(one.lost),
         **listed,
         "absent_may_be_empty": one.memory.absent_may_be_empty,
-        "remembers": remembered(one.memory),
+        "remembers": one.memory.words,
         "zone": one.memory.zone or None,
         "evidence": one.memory.evidence,
         "says": sentence(one),
     }
-
-
-def remembered(memory: Memory) -> str:
-    """How long a service remembers, in words."""
-    if memory.calendar_year:
-        return "this calendar year"
-    return "everything" if memory.days is None else f"{_days(memory.days)}"
 
 
 def sentence(one: Outlook) -> str:
@@ -171,7 +160,7 @@ def _cells(one: Outlook, found: Sequence[Outlook]) -> Mapping[str, str]:
         "days left": "" if one.days_left is None else f"{one.days_left:,}",
         "missing": _days(counted(one.reachable)) if one.reachable else "",
         "lost": _days(counted(one.lost)) if one.lost else "",
-        "it remembers": remembered(one.memory),
+        "it remembers": one.memory.words,
         "what next": sentence(one),
     }
 
@@ -200,7 +189,7 @@ def _below(found: Sequence[Outlook]) -> Iterator[str]:
     for one in found:
         alike[one.memory].append(one.feed)
     for memory, feeds in alike.items():
-        yield f"  {_listed(feeds)}: {remembered(memory)}. {memory.evidence}"
+        yield f"  {_listed(feeds)}: {memory.words}. {memory.evidence}"
 
 
 def _name(one: Outlook, found: Sequence[Outlook]) -> str:

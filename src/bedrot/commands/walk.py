@@ -60,7 +60,7 @@ def import_(
             needs_person = needs_person or outcome.needs_person
             rows.append(vars(outcome))
             if not as_json:
-                _sayoutcome(vars(outcome))
+                say_outcome(vars(outcome))
     if as_json:
         show(rows, as_json=True, empty="")
     elif any(row["verdict"] == "accepted" for row in rows):
@@ -77,13 +77,13 @@ def door_of(lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[So
     return Door(lake, ledger, sources, accounts, told, datetime.now(UTC))
 
 
-def _sayoutcome(outcome: Mapping[str, str]) -> None:
+def say_outcome(outcome: Mapping[str, str]) -> None:
     """One line for one file, and what to do below it."""
     what = f" {outcome['feed']} ({outcome['account']})" if outcome["account"] else ""
     why = f": {outcome['sentence']}" if outcome["sentence"] else ""
     out.print(escape(plain(f"{outcome['verdict']:<13}{outcome['name']}{what}{why}")))
     if outcome["do"]:
-        out.print(escape(f"{'':<13}What to do: {outcome['do']}"))
+        out.print(escape(plain(f"{'':<13}What to do: {outcome['do']}")))
 
 
 @app.command()
@@ -109,7 +109,7 @@ def run(
             sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         else:
             for outcome in inbox:
-                _sayoutcome(vars(outcome))
+                say_outcome(vars(outcome))
             _say_summary(json.loads(summary_json(summary)))
         sys.stdout.flush()
         finish(walk, began, summary, datetime.now(UTC))  # only now: what a person was not told, the next run tells

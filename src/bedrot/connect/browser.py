@@ -47,6 +47,7 @@ class Browser:
     answers: list[Response] = field(default_factory=list, repr=False)
     failed: list[str] = field(default_factory=list)
     _open: int = 0
+    _bodies: dict[Response, bytes] = field(default_factory=dict, repr=False)
 
     def __enter__(self) -> Self:
         program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
@@ -129,11 +130,16 @@ class Browser:
                 raise NotFetched(state, sentence, "Try again later.")
             self.page.wait_for_timeout(50)
 
-    def press(self, what: str, *, role: Any = None) -> None:
+    def body(self, answer: Response) -> bytes:
+        """The body of an answer, got from the browser once however often it is asked for."""
+        if answer not in self._bodies:
+            self._bodies[answer] = answer.body()
+        return self._bodies[answer]
+
+    def press(self, what: str) -> None:
         """Press what says these words; NotFetched where there is no such thing."""
-        found = self.page.get_by_role(role, name=what) if role else self.page.get_by_text(what, exact=True)
         try:
-            found.first.click()
+            self.page.get_by_text(what, exact=True).first.click()
         except Error as missing:
             raise NotFetched(
                 State.CHANGED, f"The page has no '{what}' to press any more.", "Report it, and download by hand."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bedrot.config import Settings
+from bedrot.config import Connect, Settings
 from bedrot.connect.connector import Connector, Keep, Pulled, Task, connector_of
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.vault import Session, Vault
@@ -63,7 +63,7 @@ class Fetch:
         """Ask for what is due and take it in; NotFetched, without any request where one would be of no use."""
         session = self._session(source, account, standings)
         good = [one for one in standings if State(one.state).good and one.last]
-        version = self.settings.connect[source.name].version if source.name in self.settings.connect else ""
+        version = self.settings.connect.get(source.name, Connect()).version
         task = Task(account, self.now, good[-1].last if good else None, version or connector.version)
         disk.make_folder(self.lake.work)
         with tempfile.TemporaryDirectory(prefix="pull-", dir=self.lake.work) as folder:
@@ -135,5 +135,5 @@ class Fetch:
 
 def places_of(connector: Connector, settings: Settings, source: str) -> dict[str, str]:
     """Where each host of a connector is reached: itself, or where the settings say."""
-    told = settings.connect[source].places if source in settings.connect else {}
+    told = settings.connect.get(source, Connect()).places
     return {host: told.get(host, f"https://{host}") for host in connector.hosts}

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from bedrot import sql
-from bedrot.connect.memory import Known, Outlook, Rule, memory_of, order, outlook, together
+from bedrot.config import RemembersRule
+from bedrot.connect.memory import Known, Outlook, memory_of, order, outlook, together
 from bedrot.contract import Kind, Merge, Source, Table
 from bedrot.lake.opened import STAGING, view_name
 from bedrot.lake.snapshot import Snapshot, open_snapshot
@@ -75,7 +76,7 @@ def outlooks_of(
     accounts: Mapping[str, Sequence[str]],
     known: Mapping[Place, Known],
     now: datetime,
-    rules: Sequence[Rule] = (),
+    rules: Sequence[RemembersRule] = (),
 ) -> list[Outlook]:
     """The outlooks of each feed that tells days, for its accounts, in the order in which to fetch."""
     found: list[Outlook] = []

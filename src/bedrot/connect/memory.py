@@ -7,10 +7,11 @@ a day is gone, so that no countdown promises a day too many, and the slowest one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+from bedrot.config import RemembersRule
 from bedrot.contract import Feed, Remembers, Source
 from bedrot.errors import Misconfigured
 
@@ -20,20 +21,11 @@ _LONGEST_LAG = 364
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """How long a service shows a day: the last `days` days, its calendar year only, or (neither told) for ever.
+class Memory(Remembers):
+    """How long a service shows a day, checked, and what that means on the clock.
 
-    `lag` is the fewest days by which the newest day shown lies behind today (0: today is shown, still running); a
-    window of days ends there. `zone` is the IANA name of the zone that the service's days are of (empty: not known);
-    `absent_may_be_empty` says that the service leaves out days on which nothing happened.
+    A window of days ends with the newest day shown, `lag` days behind today (0: today is shown, still running).
     """
-
-    days: int | None
-    evidence: str
-    calendar_year: bool = False
-    lag: int = 0
-    zone: str = ""
-    absent_may_be_empty: bool = False
 
     def __post_init__(self) -> None:
         if self.calendar_year and self.days is not None:
@@ -46,9 +38,8 @@ class Memory:
 
     @classmethod
     def of(cls, told: Remembers) -> Memory:
-        """The memory that a source or feed tells of itself; what it does not tell stays as usual."""
-        known = {one.name: getattr(told, one.name) for one in fields(cls) if hasattr(told, one.name)}
-        return cls(**known)
+        """The memory that a source or feed tells of itself; Misconfigured where it contradicts itself."""
+        return cls(**asdict(told))
 
     def today(self, now: datetime) -> date:
         """The service's day at an instant; the latest that it can be where the zone is not known."""
@@ -90,28 +81,12 @@ def _zone(name: str, unknown: tzinfo) -> tzinfo:
         ) from wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a person knows better about a memory; None: as the source tells. No account or feed told: all of them."""
-
-    source: str
-    account: str | None = None
-    feed: str | None = None
-    days: int | None = None
-    calendar_year: bool | None = None
-    for_ever: bool | None = None
-    lag: int | None = None
-    zone: str | None = None
-    absent_may_be_empty: bool | None = None
-    evidence: str | None = None
-
-
-def memory_of(source: Source, feed: Feed, account: str, rules: Iterable[Rule] = ()) -> Memory:
+def memory_of(source: Source, feed: Feed, account: str, rules: Iterable[RemembersRule] = ()) -> Memory:
     """How long a source remembers a feed of an account: as the person, else the feed, else the source tells.
 
     Of several rules the one that names more is the stronger (the account before the feed); of equals, the later one.
     """
-    found = Memory.of(getattr(feed, "remembers", None) or source.remembers)
+    found = Memory.of(feed.remembers or source.remembers)
     fits = [
         one
         for one in rules
@@ -122,7 +97,7 @@ def memory_of(source: Source, feed: Feed, account: str, rules: Iterable[Rule] = 
     return found
 
 
-def _ruled(memory: Memory, rule: Rule) -> Memory:
+def _ruled(memory: Memory, rule: RemembersRule) -> Memory:
     """A memory with what a rule says of it."""
     if rule.for_ever:
         memory = replace(memory, days=None, calendar_year=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -39,7 +40,7 @@ class Limits:
     requests: int = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply:
     """A whole answer; names of headers in lower case."""
 
@@ -49,6 +50,11 @@ class Reply:
 
     def json(self) -> Any:
         """The body as JSON; NotFetched where it is none."""
+        return self._told
+
+    @cached_property
+    def _told(self) -> Any:
+        """The same, decoded once however often it is asked for."""
         try:
             return msgspec.json.decode(self.body)
         except msgspec.DecodeError as wrong:

@@ -237,7 +237,9 @@ class Remembers:
         """How long that is, in words."""
         if self.calendar_year:
             return "this calendar year"
-        return "everything" if self.days is None else f"{self.days:,} days"
+        if self.days is None:
+            return "everything"
+        return "1 day" if self.days == 1 else f"{self.days:,} days"
 
 
 @dataclass(frozen=True, slots=True)

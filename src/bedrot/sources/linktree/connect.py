@@ -38,7 +38,7 @@ def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     browser.press(_SHORT)
     browser.press(_LONG)
     browser.wait(lambda: _whole(browser, before), _WAIT)
-    days = [day for found in _overviews(browser)[-1:] for day in found]
+    days = _overviews(browser)[-1]
     for number, told in enumerate(_kept(browser, before), start=1):
         keep(f"graphql_{task.now:%Y%m%d_%H%M%S}_{number}.json", told, {"range": f"last-{_DAYS}-days"})
     return Pulled(State.PROVISIONAL, min(days), max(days))
@@ -65,7 +65,7 @@ def _told(browser: Browser, since: int) -> list[tuple[bytes, dict[str, Any]]]:
         if "graphql" not in answer.url:
             continue
         browser.refuse(answer.status)
-        body = answer.body()
+        body = browser.body(answer)
         try:
             told = msgspec.json.decode(body)
         except msgspec.DecodeError as wrong:

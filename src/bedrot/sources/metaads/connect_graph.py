@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.web import Again, Reply, Web, throttled
 
@@ -101,8 +99,8 @@ def _is_percent(key: str, value: object) -> bool:
 def _error(reply: Reply) -> Mapping[str, Any] | None:
     """The error in an answer, None where there is none."""
     try:
-        told = msgspec.json.decode(reply.body)
-    except msgspec.DecodeError:
+        told = reply.json()
+    except NotFetched:
         return None
     error = told.get("error") if isinstance(told, dict) else None
     return error if isinstance(error, dict) else None
