@@ -29,21 +29,32 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromi
 
 
 @contextmanager
-def browser(portal: Portal, path: str, user: str = "") -> Iterator[Page]:
-    """A page of a portal in a browser, after its person has logged in."""
+def tab() -> Iterator[Page]:
+    """An empty page of a browser of its own."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
         try:
-            shown = running.new_context().new_page()
-            shown.goto(portal.url + path)
-            name = user or next(iter(portal.people))
-            shown.get_by_label("User name").fill(name)
-            shown.get_by_label("Password").fill(portal.people[name].password)
-            shown.get_by_role("button", name="Log in").click()
-            expect(shown.get_by_label("Password")).to_have_count(0)
-            yield shown
+            yield running.new_context().new_page()
         finally:
             running.close()
+
+
+def log_in(shown: Page, portal: Portal, path: str, user: str = "") -> None:
+    """Open a page of a portal, and give the name and password that it asks for first."""
+    shown.goto(portal.url + path)
+    name = user or next(iter(portal.people))
+    shown.get_by_label("User name").fill(name)
+    shown.get_by_label("Password").fill(portal.people[name].password)
+    shown.get_by_role("button", name="Log in").click()
+
+
+@contextmanager
+def browser(portal: Portal, path: str, user: str = "") -> Iterator[Page]:
+    """A page of a portal in a browser, after its person has logged in."""
+    with tab() as shown:
+        log_in(shown, portal, path, user)
+        expect(shown.get_by_label("Password")).to_have_count(0)
+        yield shown
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from browsing import log_in, needs_chromium, tab
 from linktree_portal import GRAPHQL, HOME, MOVED, PRIVATE, RANGES, Linktree
 from portal import Clock, Faults, Portal
 
@@ -21,11 +21,6 @@ from bedrot.demo.links import pages
 LABEL = invent(7)
 PAGE = pages(LABEL)[0]
 NOW = datetime(2026, 3, 15, 16, 40, 3, tzinfo=UTC)
-CHROMIUM = "/usr/bin/chromium"
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 OVERVIEW, LINKS = "AccountAnalyticsOverview", "AccountAnalyticsLinks"
 ANALYTICS = (OVERVIEW, LINKS, "AccountAnalyticsSubscribers", "AccountAnalyticsPlaces")
 
@@ -163,32 +158,24 @@ def test_faults_of_the_data() -> None:
 
 
 @contextmanager
-def browsing(portal: Portal) -> Iterator[tuple[Any, list[Any]]]:
+def listening(portal: Portal) -> Iterator[tuple[Any, list[Any]]]:
     """A page of a real browser on which somebody has logged in, and the answers that came, in their order."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no browser on this machine")
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        tab = browser.new_page()
+    with tab() as shown:
         came: list[Any] = []
-        tab.on("response", lambda one: came.append(one) if "graphql" in one.url else None)
-        tab.goto(f"{portal.url}{HOME}")
-        tab.get_by_label("User name").fill(PAGE.name)
-        tab.get_by_label("Password").fill(portal.people[PAGE.name].password)
-        tab.get_by_role("button", name="Log in").click()
-        yield tab, came
-        browser.close()
+        shown.on("response", lambda one: came.append(one) if "graphql" in one.url else None)
+        log_in(shown, portal, HOME, PAGE.name)
+        yield shown, came
 
 
+@needs_chromium
 def test_a_browser_sees_the_answers_come() -> None:
-    with Portal(Linktree(LABEL), Clock(NOW), Faults(second_factor=True)) as portal, browsing(portal) as (tab, came):
-        tab.get_by_label("Code").fill(portal.people[PAGE.name].code)
-        tab.get_by_role("button", name="Verify").click()
-        tab.wait_for_selector("body[data-loaded='7']")
-        tab.get_by_role("button", name=RANGES[7]).click()
-        tab.get_by_role("option", name=RANGES[365]).click()
-        tab.wait_for_selector("body[data-loaded='365']")
+    with Portal(Linktree(LABEL), Clock(NOW), Faults(second_factor=True)) as portal, listening(portal) as (shown, came):
+        shown.get_by_label("Code").fill(portal.people[PAGE.name].code)
+        shown.get_by_role("button", name="Verify").click()
+        shown.wait_for_selector("body[data-loaded='7']")
+        shown.get_by_role("button", name=RANGES[7]).click()
+        shown.get_by_role("option", name=RANGES[365]).click()
+        shown.wait_for_selector("body[data-loaded='365']")
         answers = [json.loads(one.body())["data"] for one in came]
         overviews = [days_of(one) for one in answers if "overview" in one.get("getAccountAnalytics", {})]
         assert [len(days) for days in overviews] == [7, 365], "first the usual range, then the chosen one"
@@ -196,21 +183,22 @@ def test_a_browser_sees_the_answers_come() -> None:
         assert {next(iter(one)) for one in answers[: len(PRIVATE)]} >= {"currentUser", "getWallet"}
         assert any(all(key.startswith("link") for key in one) for one in answers)
         assert len(answers) == len(PRIVATE) + len(ANALYTICS) + 1 + len(ANALYTICS) - 1
-        assert tab.get_by_test_id("shown-days").text_content() == "365"
-        cookies = {one["name"]: one for one in tab.context.cookies()}
+        assert shown.get_by_test_id("shown-days").text_content() == "365"
+        cookies = {one["name"]: one for one in shown.context.cookies()}
         assert cookies["linktree_session"]["httpOnly"]
         assert {one.person for one in portal.requests if one.path == GRAPHQL} == {PAGE.name}
         asked = [one.path for one in portal.requests]
         assert set(asked) == {HOME, "/login", "/login/code", GRAPHQL}
 
 
+@needs_chromium
 def test_a_browser_finds_the_moved_control_elsewhere() -> None:
     faults = Faults(moved_button=True)
-    with Portal(Linktree(LABEL), Clock(NOW), faults) as portal, browsing(portal) as (tab, came):
-        tab.wait_for_selector("body[data-loaded='7']")
-        assert tab.get_by_role("option").count() == 0
-        assert tab.get_by_text(RANGES[365]).count() == 0
-        tab.get_by_text("Filters").click()
-        tab.get_by_text(MOVED[365]).click()
-        tab.wait_for_selector("body[data-loaded='365']")
+    with Portal(Linktree(LABEL), Clock(NOW), faults) as portal, listening(portal) as (shown, came):
+        shown.wait_for_selector("body[data-loaded='7']")
+        assert shown.get_by_role("option").count() == 0
+        assert shown.get_by_text(RANGES[365]).count() == 0
+        shown.get_by_text("Filters").click()
+        shown.get_by_text(MOVED[365]).click()
+        shown.wait_for_selector("body[data-loaded='365']")
         assert len([one for one in came if b'"overview"' in one.body()]) == 2
