@@ -1,4 +1,4 @@
-"""Commands that ask the services: login, logout, sessions, fetch."""
+"""Commands about log-ins at the services: login, logout, sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.markup import escape
 
-from bedrot.commands.common import JsonOption, LakeOption, err, opened, out, show, writing
+from bedrot.commands.common import JsonOption, LakeOption, err, opened, out, show
 from bedrot.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def login(source: SourceArgument, account: AccountOption = None, lake: LakeOptio
 
     with opened(lake) as (found, _ledger, settings):
         asked, connector = _connector(found, settings, source)
-        whose = _account(settings, source, account)
-        vault = _vault()
+        whose = account_of(settings, source, account)
+        vault = open_own_vault()
         err.print(escape(connector.how))
         until = None
         if connector.kind == "browser":
@@ -60,8 +60,8 @@ def login(source: SourceArgument, account: AccountOption = None, lake: LakeOptio
 def logout(source: SourceArgument, account: AccountOption = None, lake: LakeOption = None) -> None:
     """Forget a log-in; what was fetched stays."""
     with opened(lake) as (_found, _ledger, settings):
-        whose = _account(settings, source, account)
-    if not _vault().remove(source, whose):
+        whose = account_of(settings, source, account)
+    if not open_own_vault().remove(source, whose):
         raise Misconfigured(f"There is no log-in for {source}, {whose}.", "See which there are: bedrot sessions.")
     out.print(escape(f"Forgotten: {source}, {whose}. It may still be good at the service: end it there too."))
 
@@ -77,52 +77,9 @@ def sessions(as_json: JsonOption = False) -> None:
             "since": one.since.date().isoformat(),
             "until": one.until.date().isoformat() if one.until else None,
         }
-        for one in _vault().sessions()
+        for one in open_own_vault().sessions()
     ]
     show(rows, as_json=as_json, empty="No log-in is kept. Make one: bedrot login SOURCE")
-
-
-@app.command()
-def fetch(
-    source: Annotated[str | None, typer.Argument(help="The service; all that you logged in to, if left out.")] = None,
-    account: AccountOption = None,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Ask the services for what is due: a line each, how it stands and what to do."""
-    from bedrot.connect.fetch import Fetch
-    from bedrot.connect.states import State
-    from bedrot.sources import find_sources
-
-    with writing(lake) as (found, ledger, settings):
-        sources = {one.name: one for one in find_sources(settings.source_folders(found.root))}
-        vault = _vault()
-        wanted = [
-            (one.source, one.account)
-            for one in vault.sessions()
-            if source in (None, one.source) and account in (None, one.account)
-        ]
-        if source is not None and not wanted:
-            wanted = [(source, _account(settings, source, account))]
-        fetching = Fetch(found, ledger, settings, list(sources.values()), vault, datetime.now(UTC))
-        standings = [
-            fetching.account(_known(sources, name), whose) for name, whose in wanted if name in sources or source
-        ]
-    rows = [
-        {
-            "source": one.source,
-            "account": one.account,
-            "state": one.state,
-            "days": f"{one.first} to {one.last}" if one.first and one.last else "",
-            "requests": one.requests,
-            "what": one.sentence,
-            "next": one.do,
-        }
-        for one in standings
-    ]
-    show(rows, as_json=as_json, empty="Nobody is logged in anywhere. Begin with: bedrot login SOURCE")
-    if not all(State(one.state).good for one in standings):
-        raise typer.Exit(1)
 
 
 def log_in(browser: Browser, connector: Connector, act: Callable[[Browser], None]) -> tuple[bytes, datetime | None]:
@@ -135,7 +92,7 @@ def log_in(browser: Browser, connector: Connector, act: Callable[[Browser], None
     return browser.kept(), datetime.fromtimestamp(ends, UTC) if ends else None
 
 
-def _vault() -> Vault:
+def open_own_vault() -> Vault:
     """The person's vault; Misconfigured where what it needs is not installed."""
     try:
         from bedrot.connect.vault import open_vault
@@ -152,21 +109,21 @@ def _connector(lake: Lake, settings: Settings, name: str) -> tuple[Source, Conne
     from bedrot.sources import find_sources
 
     sources = {one.name: one for one in find_sources(settings.source_folders(lake.root))}
-    source = _known(sources, name)
+    source = known_source(sources, name)
     connector = connector_of(source)
     if connector is None:
         raise Misconfigured(f"{source.title} cannot be asked by a program yet.", "Download its files, and import them.")
     return source, connector
 
 
-def _known(sources: dict[str, Source], name: str) -> Source:
+def known_source(sources: dict[str, Source], name: str) -> Source:
     """The source of a name."""
     if name not in sources:
         raise Misconfigured(f"There is no source '{name}'.", f"There are: {', '.join(sorted(sources))}.")
     return sources[name]
 
 
-def _account(settings: Settings, source: str, told: str | None) -> str:
+def account_of(settings: Settings, source: str, told: str | None) -> str:
     """The account that a person means: the told one, else the only one in the settings."""
     known = settings.accounts_of(source)
     if told is None and len(known) != 1:

@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -30,6 +32,14 @@ _QUIET = (
 )  # fmt: skip
 _ASKING = ("document", "fetch", "xhr")
 _CAPTCHA = "captcha"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that a page gave: the name that the service gave to it, and where it lies until the browser closes."""
+
+    name: str
+    path: Path
 
 
 @dataclass
@@ -90,8 +100,9 @@ class Browser:
     def open(self, url: str) -> Page:
         """The page of a URL; NotFetched with the state where another one came instead."""
         parts = urlsplit(url)
+        wanted = parts.path + (f"?{parts.query}" if parts.query else "")
         try:
-            answer = self.page.goto(self.places[str(parts.hostname)] + parts.path, wait_until="domcontentloaded")
+            answer = self.page.goto(self.places[str(parts.hostname)] + wanted, wait_until="domcontentloaded")
         except TookTooLong as slow:
             raise NotFetched(State.UNREACHABLE, "The page did not come in time.", "Try again later.") from slow
         except Error as wrong:
@@ -138,12 +149,40 @@ class Browser:
 
     def press(self, what: str) -> None:
         """Press what says these words; NotFetched where there is no such thing."""
+        with self.using(what) as page:
+            page.get_by_text(what, exact=True).first.click()
+
+    @contextmanager
+    def using(self, what: str) -> Iterator[Page]:
+        """The page, to use something on it that a person calls `what`; NotFetched where it is not there any more."""
         try:
-            self.page.get_by_text(what, exact=True).first.click()
+            yield self.page
         except Error as missing:
+            self.refuse(0)
             raise NotFetched(
                 State.CHANGED, f"The page has no '{what}' to press any more.", "Report it, and download by hand."
             ) from missing
+
+    def download(self, press: Callable[[Page], None], what: str) -> Download:
+        """The file that comes when `press` uses what a person calls `what`; NotFetched where it does not come whole.
+
+        The time of the whole fetch and the size of an answer bound it; a page that comes instead is looked at.
+        """
+        left = max(1.0, self._until - time.monotonic())
+        try:
+            with self.page.expect_download(timeout=left * 1000) as coming, self.using(what) as page:
+                press(page)
+            failed, path = coming.value.failure(), coming.value.path() if coming.value.failure() is None else None
+        except TookTooLong as slow:
+            self.refuse(0)
+            raise NotFetched(State.UNREACHABLE, f"'{what}' brought no file in time.", "Try again later.") from slow
+        except Error as wrong:
+            raise NotFetched(State.UNREACHABLE, f"'{what}' brought no file.", "Try again later.") from wrong
+        if failed or path is None:
+            raise NotFetched(State.UNREACHABLE, "The file did not come whole.", "Try again later.")
+        if path.stat().st_size > self.limits.bytes:
+            raise NotFetched(State.CHANGED, f"The file of '{what}' is larger than any that bedrot expects.")
+        return Download(PurePosixPath(coming.value.suggested_filename).name, path)
 
     def _count(self, request: Request) -> None:
         if request.resource_type in _ASKING:

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bedrot.connect.states import State
@@ -37,8 +38,8 @@ class Pulled:
     note: str = ""
 
 
-Keep = Callable[[str, bytes, Mapping[str, str]], None]
-"""Keeps a file of the pull: its name, its bytes, and what was asked for, without secrets."""
+Keep = Callable[[str, bytes | Path, Mapping[str, str]], None]
+"""Keeps a file of the pull: its name, its bytes or where they lie, and what was asked for, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)

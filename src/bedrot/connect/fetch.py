@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,10 +70,14 @@ class Fetch:
         with tempfile.TemporaryDirectory(prefix="pull-", dir=self.lake.work) as folder:
             pieces: list[tuple[Path, Mapping[str, str]]] = []
 
-            def keep(name: str, body: bytes, asked: Mapping[str, str]) -> None:
-                path = Path(folder) / name
-                path.write_bytes(body)
-                pieces.append((path, asked))
+            def keep(name: str, body: bytes | Path, asked: Mapping[str, str]) -> None:
+                place = Path(folder) / str(len(pieces))
+                disk.make_folder(place)
+                if isinstance(body, Path):
+                    shutil.copyfile(body, place / name)
+                else:
+                    (place / name).write_bytes(body)
+                pieces.append((place / name, asked))
 
             pulled = self._asked(connector, places_of(connector, self.settings, source.name), session, task, keep)
             self._take(source, account, pieces)
