@@ -228,13 +228,22 @@ class Place:
         found: list[tuple[Any, ...]] = []
         for state in curated.states.values():
             count = len(found)
-            for piece in state.pieces:
-                file = f"read_parquet({sql.text(piece.path.as_posix())})"
+            files = [f"read_parquet({sql.text(piece.path.as_posix())})" for piece in state.pieces]
+            for piece, file in zip(state.pieces, files, strict=True):
+                mine = len(found)
                 if piece.partition is None:
                     query = f"SELECT {names}, _lacking FROM {file}"
+                elif file is files[-1] and len(files) > 1:
+                    query = f"SELECT {names}, _lacking FROM {file} WHERE _partition = {sql.text(piece.partition)}"
                 else:
-                    query = f"SELECT {names}, NULL FROM {file} WHERE _partition = {sql.text(piece.partition)}"
+                    marks = files[1] if len(files) > 1 else "(SELECT '' _delivery, 0 _line, '' _lacking, 0 _partition)"
+                    query = (
+                        f"SELECT {names}, (SELECT m._lacking FROM {marks} m WHERE m._partition IS NULL"
+                        f" AND m._delivery = t._delivery AND m._line = t._line) FROM {file} t"
+                        f" WHERE _partition = {sql.text(piece.partition)}"
+                    )
                 found += self.con.execute(query).fetchall()
+                assert len(found) - mine == piece.rows, piece
             assert len(found) - count == state.rows, state
         return ordered(found)
 

@@ -64,10 +64,11 @@ def _grouped(parts: Iterable[Part]) -> list[tuple[list[str], list[str]]]:
     for part in parts:
         if part.slice is not None:
             wanted[part.path].add(part.slice)
-    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    # Files of one folder have the same columns: those of staging, or those of a patch.
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for path, slices in wanted.items():
-        alike[tuple(sorted(slices))].append(path)
-    return [(sorted(paths), list(slices)) for slices, paths in sorted(alike.items())]
+        alike[path.rpartition("/")[0], tuple(sorted(slices))].append(path)
+    return [(sorted(paths), list(slices)) for (_, slices), paths in sorted(alike.items())]
 
 
 def files_sql(parts: Sequence[Part], columns: Columns, absolute: Callable[[str], Path], where: str = "") -> str:

@@ -162,7 +162,7 @@ class Plan:
             table = fragment.tables[0]
             columns = self._columns(fragment, table)
             above = (sql.name(view), interface_sql(view, [fragment]))
-            for partition, parts in _together(self._parts(table)):
+            for partition, parts in _apart(_together(self._parts(table))):
                 made = [made_by, fragment.source, fragment.sql, list(map(list, columns)), _identities(parts)]
                 below = (f"staging.{sql.name(table)}", staging_sql(parts, columns, self.absolute))
                 yield Unit(f"{fragment.source}/{partition}", digest(made), (below, above))
@@ -200,6 +200,15 @@ def _together(parts: Iterable[Part]) -> list[tuple[str, list[Part]]]:
         gathered.setdefault(part.partition, []).append(part)
     counts = {partition: sum(part.rows for part in mine) for partition, mine in gathered.items()}
     return [(name, [part for one in inside for part in gathered[one]]) for name, inside in _years(counts)]
+
+
+def _apart(gathered: Iterable[tuple[str, list[Part]]]) -> Iterator[tuple[str, list[Part]]]:
+    """The same with the pieces of a partition that has many rows one by one: those that stay are not read again."""
+    for partition, parts in gathered:
+        if sum(part.rows for part in parts) > TOGETHER // 12 and len({part.partition for part in parts}) == 1:
+            yield from ((partition, [part]) for part in parts if part.rows)
+        else:
+            yield partition, parts
 
 
 def _years(counts: Mapping[str, int]) -> list[tuple[str, list[str]]]:

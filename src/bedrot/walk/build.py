@@ -143,7 +143,7 @@ def _parts(out: Lake, states: Iterable[PartitionState]) -> list[Part]:
         Part(
             partition=f"{state.account}/{state.partition}",
             path=place(out, piece.path),
-            rows=state.rows,
+            rows=piece.rows,
             sha256="",
             inputs=state.key,
             slice=piece.partition,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from bedrot.walk.chains import Chain, hashed, slice_key
-from bedrot.walk.curated_values import Held, PartitionState, Piece, Renaming
+from bedrot.walk.curated_values import Content, Held, PartitionState, Piece, Renaming
 from bedrot.walk.desk import Desk
 from bedrot.walk.identity import Evidence, IdentityMap, Pair, alias_of, judged
 from bedrot.walk.line_bench import Hits, LineBench
@@ -104,8 +104,7 @@ class _Account:
     def _take_slice(self, progress: Progress) -> None:
         """The first content of a partition is taken as it is."""
         content = progress.chain.ticks[0].contents[0]
-        piece = Piece(content.path, content.partition)
-        progress.states.append(State(slice_key(self.desk.rules, content), piece, content.scale, content.rows))
+        progress.states.append(self._of_slice(slice_key(self.desk.rules, content), content))
         progress.apart.append(())
         progress.steps.append({"told": {"added": content.rows}, "others": [], "held": []})
 
@@ -215,7 +214,7 @@ class _Account:
         for partition, (step, answers) in self.bench.fold(last).items():
             job = jobs[partition]
             self.desk.note("step", job.key(self.desk.rules, held=True), step, answers)
-            if step["piece"] == "merged" and partition in last:
+            if step["piece"] in {"merged", "patch"} and partition in last:
                 done[partition] = self._state(job, step)
             elif step["piece"] == "slice":
                 slices.append(partition)
@@ -228,9 +227,16 @@ class _Account:
             return job.before
         content = job.tick.contents[0]
         if step["piece"] == "slice":
-            return State(step["key"], Piece(content.path, content.partition), content.scale, step["rows"])
+            return self._of_slice(step["key"], content)
         path = self.desk.merged_path(step["key"])
-        return State(step["key"], Piece(path, None), 0, step["rows"], step["lacking"])
+        if step["piece"] == "patch" and job.before:
+            patch = Piece(path, job.chain.partition, step["rows"] - job.before.piece.rows)
+            return replace(job.before, key=step["key"], lacking=step["lacking"], patch=patch)
+        return State(step["key"], Piece(path, None, step["rows"]), 0, lacking=step["lacking"])
+
+    def _of_slice(self, key: str, content: Content) -> State:
+        """The state that one content is, as it stands."""
+        return State(key, Piece(content.path, content.partition, content.rows), content.scale, content.delivery)
 
     def _advance(self, progress: Progress, index: int) -> None:
         """Take the noted result of a tick as the partition's state."""
@@ -270,7 +276,7 @@ class _Account:
         for progress in self.progress.values():
             chain, state = progress.chain, progress.states[-1]
             out.states[chain.account, chain.partition] = PartitionState(
-                chain.account, chain.partition, state.key, (state.piece,), state.rows
+                chain.account, chain.partition, state.key, state.pieces, state.rows
             )
             self._tell(progress)
             out.held += [self.desk.held(chain, one) for one in progress.open]
@@ -282,19 +288,14 @@ class _Account:
 
     def _write_missing(self) -> None:
         """Write last states that were never written, or whose files are gone."""
-        missing = [
-            progress
-            for progress in self.progress.values()
-            if progress.states[-1].piece.partition is None and not progress.states[-1].piece.path.exists()
-        ]
+
+        def lost(progress: Progress) -> bool:
+            written = progress.states[-1].written
+            return written is not None and not written.exists()
+
+        missing = [progress for progress in self.progress.values() if lost(progress)]
         self._provide([Job(one.chain, len(one.states), one.states[-1], (), ()) for one in missing])
-        self.bench.write_kept(
-            {
-                progress.chain.partition: progress.states[-1]
-                for progress in missing
-                if not progress.states[-1].piece.path.exists()
-            }
-        )
+        self.bench.write_kept({one.chain.partition: one.states[-1] for one in missing if lost(one)})
 
     def _tell(self, progress: Progress) -> None:
         """Add the verdicts of one partition."""

@@ -70,12 +70,12 @@ class _Table:
         for index in range(min(known, len(keys) - 2), start, -1):
             state = self._state(keys[index]) if self._resumable else None
             if state:
-                piece = Piece(self.desk.merged_path(state["key"]), None)
+                piece = Piece(self.desk.merged_path(state["key"]), None, state["rows"])
                 return RowJob(chain, index, piece, state["rows"], dict(state["answers"]), list(state["open"]))
         if start == BASE:
             return RowJob(chain, BASE, None, 0)
         content = chain.ticks[0].contents[0]
-        return RowJob(chain, 0, Piece(content.path, content.partition), content.rows)
+        return RowJob(chain, 0, Piece(content.path, content.partition, content.rows), content.rows)
 
     def fold(self, batch: list[RowJob]) -> None:
         """Fold a batch; a tick at which a person cleared what it lacks ends a round of its own."""
@@ -100,11 +100,12 @@ class _Table:
         """Add the state of a partition, and what happened to it, to the table's findings."""
         if self.plain(chain):
             content = chain.ticks[0].contents[0]
-            key, piece = slice_key(self.desk.rules, content), Piece(content.path, content.partition)
-            rows = content.rows
+            key, rows = slice_key(self.desk.rules, content), content.rows
+            piece = Piece(content.path, content.partition, rows)
         else:
             state = self._state(self.keys(chain)[-1]) or {}
-            key, piece, rows = state["key"], Piece(self.desk.merged_path(state["key"]), None), state["rows"]
+            key, rows = state["key"], state["rows"]
+            piece = Piece(self.desk.merged_path(key), None, rows)
             self.desk.out.held += [self.desk.held(chain, one) for one in state["open"]]
             self.desk.vanished(chain, state["lacking"], "rows")
         self.desk.out.states[chain.account, chain.partition] = PartitionState(

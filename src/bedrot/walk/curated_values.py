@@ -40,10 +40,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows of a Parquet file: those whose `_partition` equals `partition`, or all (None: a merged file)."""
+    """So many rows of a Parquet file: those whose `_partition` equals `partition`, or all (None: a merged file)."""
 
     path: Path
     partition: str | None
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bedrot.walk.desk import Desk
 from bedrot.walk.fold_lines import Fold, HeldKey, Outcome, fold
 from bedrot.walk.identity import Alias, Evidence, Pair, find_evidence, loaded
 from bedrot.walk.line_jobs import Job, State
-from bedrot.walk.line_sql import LineShape, of_merged, of_slice, of_table
+from bedrot.walk.line_sql import LineShape, of_merged, of_patched, of_slice, of_table, patch_rows
 from bedrot.walk.merged_files import write_merged
 
 _HANDS = 2
@@ -64,7 +64,7 @@ class LineBench:
     def available(self, partition: str, state: State) -> bool:
         """Whether the rows of a state can be read now."""
         kept = self._kept.get(partition, ("", ""))[0] == state.key
-        return state.piece.partition is not None or kept or state.piece.path.exists()
+        return kept or state.written is None or state.written.exists()
 
     def prepare(self, jobs: Sequence[Job]) -> None:
         """Load both sides of a batch; contents of one age are joined into one first."""
@@ -96,7 +96,7 @@ class LineBench:
                 cleared.append(partition)
         outcomes = fold(self._fold_of("fold_older", "fold_newer", list(self._jobs), 0, cleared))
         steps = {partition: self._step(job, outcomes[partition]) for partition, job in self._jobs.items()}
-        merged = [partition for partition, step in steps.items() if step["piece"] == "merged"]
+        merged = [partition for partition, step in steps.items() if step["piece"] in {"merged", "patch"}]
         self._keep([partition for partition in merged if partition not in last], steps)
         return {partition: (step, self._answers[partition]) for partition, step in steps.items()}
 
@@ -117,7 +117,9 @@ class LineBench:
             with self.con.cursor() as con:
                 con.execute(f"USE {self._catalogue}")
                 rows = f"{table} WHERE _partition = {sql.text(partition)}"
-                write_merged(con, rows, self.shape.stored, state.piece.path)
+                if state.patch:
+                    rows = patch_rows(self.shape, rows, state.delivery)
+                write_merged(con, rows, self.shape.stored, (state.patch or state.piece).path)
 
         with ThreadPoolExecutor(_HANDS) as pool:
             list(pool.map(write, wanted))
@@ -177,22 +179,25 @@ class LineBench:
         slices: dict[tuple[str, int], list[tuple[str, Piece]]] = defaultdict(list)
         tables: dict[str, list[str]] = defaultdict(list)
         merged = []
+        patched = []
         for job in jobs:
             state, partition = job.before, job.chain.partition
             if state is None:
                 continue
             key, table = self._kept.get(partition, ("", ""))
-            if state.piece.partition is not None:
-                slices[state.piece.path.as_posix(), state.scale].append((partition, state.piece))
-            elif key == state.key:
+            if key == state.key:
                 tables[table].append(partition)
+            elif state.patch is not None:
+                patched.append(of_patched(self.shape, state.piece, state.scale, state.patch))
+            elif state.piece.partition is not None:
+                slices[state.piece.path.as_posix(), state.scale].append((partition, state.piece))
             else:
                 merged.append(state.piece.path)
         sources = [
             of_slice(self.shape, mine[0][1].path, [partition for partition, _ in mine], scale)
             for (_, scale), mine in slices.items()
         ]
-        sources += [of_table(self.shape, table, mine) for table, mine in tables.items()]
+        sources += [*patched, *(of_table(self.shape, table, mine) for table, mine in tables.items())]
         return [*sources, of_merged(self.shape, merged)] if merged else sources
 
     def _join(self, jobs: list[Job], place: int) -> None:
@@ -270,6 +275,7 @@ class LineBench:
         partition = job.chain.partition
         piece = "merged"
         key = ""
+        rows = outcome.from_older + outcome.from_newer
         if job.before and outcome.unchanged:
             piece, key = "before", job.before.key
         elif single and outcome.replaced:
@@ -277,10 +283,12 @@ class LineBench:
         else:
             yes = sorted(one for one, answer in self._answers[partition].items() if answer)
             key = hashed(job.key(self.desk.rules, held=True), yes)
+            if job.before and outcome.from_older == outcome.before and job.before.takes(rows - job.before.piece.rows):
+                piece = "patch"
         return {
             "piece": piece,
             "key": key,
-            "rows": outcome.from_older + outcome.from_newer,
+            "rows": rows,
             "told": self._told(outcome),
             "held": self._held[partition],
             "others": self._others[partition],

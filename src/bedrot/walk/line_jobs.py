@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bedrot.walk.chains import Chain, Tick, hashed, told
@@ -14,15 +15,47 @@ BATCH_ROWS = 400_000
 """Rows of older and newer that are compared at once: what a batch holds in memory stays below 700 MB."""
 
 
+PATCHED_FROM = 20_000
+"""Slices of so many rows stay as they are when lines are only added: writing them anew would cost more than reading."""
+PATCH_SHARE = 4
+"""A patch has at most this part (a quarter) of the rows of its slice."""
+
+
 @dataclass(frozen=True)
 class State:
-    """The rows of a partition after a tick: a slice of a staging file, or a merged file that may not be written yet."""
+    """The rows of a partition after a tick: a slice of a staging file, or a merged file that may not be written yet.
+
+    A slice, which is of `delivery`, may have a `patch`: a file with the lines that came to it, and which of its own
+    lines a newer file lacks.
+    """
 
     key: str
     piece: Piece
     scale: int
-    rows: int
+    delivery: str = ""
     lacking: dict[str, Any] = field(default_factory=dict)
+    patch: Piece | None = None
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All that holds the rows."""
+        return (self.piece, self.patch) if self.patch else (self.piece,)
+
+    @property
+    def written(self) -> Path | None:
+        """The file that was made for this state; None for a slice alone."""
+        made = self.patch or self.piece
+        return made.path if self.patch or self.piece.partition is None else None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return self.piece.rows + (self.patch.rows if self.patch else 0)
+
+    def takes(self, added: int) -> bool:
+        """Whether so many more rows than the slice has go into a patch of it."""
+        big = self.piece.partition is not None and self.piece.rows >= PATCHED_FROM
+        return big and added * PATCH_SHARE <= self.piece.rows
 
 
 @dataclass(frozen=True)

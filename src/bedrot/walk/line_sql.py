@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bedrot import sql
 from bedrot.contract import Kind, Table
+from bedrot.walk.curated_values import Piece
 
 ROW_COLUMNS = ("_delivery", "_line", "_locator", "_partition", "_scale", "_lacking")
 # The standard numbers of a recording (ISO 3901) and of a release (GS1): what a blank beside them is told apart by.
@@ -138,6 +139,31 @@ def of_slice(shape: LineShape, path: Path, partitions: Sequence[str], scale: int
         f"SELECT {sql.names(shape.stored[:-2])}, CAST({decimals} AS TINYINT) AS _scale,"
         " CAST(NULL AS VARCHAR) AS _lacking"
         f" FROM read_parquet({sql.text(path.as_posix())}) WHERE _partition IN ({texts(partitions)})"
+    )
+
+
+def of_patched(shape: LineShape, piece: Piece, scale: int, patch: Piece) -> str:
+    """SQL that reads a partition of a staging file and the patch of it, with the columns of a merged file."""
+    told, file = piece.partition or "", f"read_parquet({sql.text(patch.path.as_posix())})"
+    return (
+        f"SELECT t.* REPLACE (m._lacking AS _lacking) FROM ({of_slice(shape, piece.path, [told], scale)}) t"
+        f" LEFT JOIN (SELECT _delivery, _line, _lacking FROM {file} WHERE _partition IS NULL) m"
+        " ON m._delivery = t._delivery AND m._line = t._line"
+        f" UNION ALL SELECT {sql.names(shape.stored)} FROM {file} WHERE _partition = {sql.text(told)}"
+    )
+
+
+def patch_rows(shape: LineShape, rows: str, delivery: str) -> str:
+    """SQL of what a patch holds: `rows` that are not of the slice's delivery; of those that are, the marks alone.
+
+    A mark is a row without a partition, so that whoever reads the lines of a partition does not see it.
+    """
+    own = f"_delivery = {sql.text(delivery)}"
+    marks = ("_delivery", "_line", "_lacking")
+    names = ", ".join(sql.name(one) if one in marks else f"NULL AS {sql.name(one)}" for one in shape.stored)
+    return (
+        f"(SELECT {sql.names(shape.stored)} FROM {rows} AND NOT {own}"
+        f" UNION ALL SELECT {names} FROM {rows} AND {own} AND _lacking IS NOT NULL)"
     )
 
 

@@ -146,7 +146,7 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
 def tidy(walk: Walk) -> None:
     """Remove what dead processes left behind, and let the ledger take in what they brought into raw."""
     disk.sweep(walk.lake.root)
-    disk.clear(walk.lake.work, keep=(walk.lake.spill.name,))
+    disk.clear(walk.lake.work, keep=(walk.lake.spill.name, walk.lake.pulls.name))
     walk.ledger.catch_up(walk.lake)
 
 
