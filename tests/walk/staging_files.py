@@ -236,10 +236,10 @@ class Place:
                 elif file is files[-1] and len(files) > 1:
                     query = f"SELECT {names}, _lacking FROM {file} WHERE _partition = {sql.text(piece.partition)}"
                 else:
-                    marks = files[1] if len(files) > 1 else "(SELECT '' _delivery, 0 _line, '' _lacking, 0 _partition)"
+                    marks = files[1] if len(files) > 1 else "(SELECT [0] AS _marked, '' AS _lacking, 0 AS _partition)"
                     query = (
                         f"SELECT {names}, (SELECT m._lacking FROM {marks} m WHERE m._partition IS NULL"
-                        f" AND m._delivery = t._delivery AND m._line = t._line) FROM {file} t"
+                        f" AND list_contains(m._marked, t._line)) FROM {file} t"
                         f" WHERE _partition = {sql.text(piece.partition)}"
                     )
                 found += self.con.execute(query).fetchall()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import duckdb
 
 from bedrot import sql
+from bedrot.contract.typing_sql import DIGITS
 from bedrot.walk.identity import Pair
 from bedrot.walk.line_sql import LineShape, rounded, same, texts, unit
 
@@ -259,24 +260,33 @@ def _outcomes(job: Fold) -> dict[str, Outcome]:
         found[partition].before, found[partition].money_before = count, tuple(money)
     for partition, count in con.execute(f"SELECT _partition, count(*) FROM {job.newer} GROUP BY 1").fetchall():
         found[partition].came = count
-    for partition, older, newer, moved, lost, *money in con.execute(
-        "SELECT _partition, count(*) FILTER (_from = 'o'), count(*) FILTER (_from = 'n'),"
-        " count(*) FILTER (_from = 'o' AND _lacking IS DISTINCT FROM _was),"
-        f" count(*) FILTER (_from = 'o' AND _lacking IS NOT NULL AND _was IS NULL){sums} FROM fold_result GROUP BY 1"
+    # One look at the result, which is a view: each costs as much as the fold.
+    for partition, origin, moved, lost, lacking, count, *money in con.execute(
+        "SELECT _partition, _from, _lacking IS DISTINCT FROM _was, _lacking IS NOT NULL AND _was IS NULL,"
+        f" _lacking, count(*){sums} FROM fold_result GROUP BY 1, 2, 3, 4, 5"
     ).fetchall():
         one = found[partition]
-        one.from_older, one.from_newer, one.marks_moved, one.vanished = older, newer, moved, lost
-        one.money_after = tuple(money)
+        one.money_after = _plus(one.money_after, money)
+        if origin == "n":
+            one.from_newer += count
+        else:
+            one.from_older += count
+            one.marks_moved += count if moved else 0
+            one.vanished += count if lost else 0
+        if lacking is not None and not job.equal:
+            lines, sum_ = one.lacking.get(lacking, (0, ()))
+            one.lacking[lacking] = (lines + count, _plus(sum_, money))
     _count_restated(job, found)
-    if not job.equal:
-        for partition, lacking, count, *money in con.execute(
-            f"SELECT _partition, _lacking, count(*){sums} FROM fold_result WHERE _lacking IS NOT NULL GROUP BY 1, 2"
-        ).fetchall():
-            found[partition].lacking[lacking] = (count, tuple(money))
     zero = (Decimal(0),) * len(shape.money)
     for one in found.values():
         one.money_before, one.money_after = one.money_before or zero, one.money_after or zero
     return found
+
+
+def _plus(some: Sequence[Decimal], more: Sequence[Decimal]) -> tuple[Decimal, ...]:
+    """Sums of money added one by one, exactly; no sums are zero."""
+    with localcontext(prec=DIGITS):
+        return tuple(one + other for one, other in zip(some, more, strict=True)) if some else tuple(more)
 
 
 def _count_restated(job: Fold, found: dict[str, Outcome]) -> None:

@@ -217,23 +217,26 @@ def _compare(shape: LineShape, column: str, older: str, newer: str, scales: Sequ
     """SQL: for each partition and pair, in how many keys without the column the lines are equal."""
     rest = shape.without(column)
 
-    def side(table: str, gone: str) -> str:
+    def side(table: str, gone: str, only: str = "") -> str:
         lists = ", ".join(
             f"count(t.{sql.name(one)}) AS n_{i}, list_sort(list(t.{sql.name(one)})) AS l_{i}"
             for i, one in enumerate(shape.measures)
         )
         return (
             f"(SELECT x.v, {sql.names(rest, 't.')}, count(*) AS n, min(t._scale) AS s,"
-            f" min(t.{sql.name(column)}) AS shown{', ' if lists else ''}{lists} FROM {table} t JOIN fold_changed x"
-            f" ON x.gone = {gone} AND x.p = t._partition AND x.d = t.{sql.name(shape.day)}"
+            f" min(t.{sql.name(column)}) AS shown{', ' if lists else ''}{lists} FROM {table} t{only}"
+            f" JOIN fold_changed x ON x.gone = {gone} AND x.p = t._partition AND x.d = t.{sql.name(shape.day)}"
             f" AND x.v = {shape.value(column, 't')} GROUP BY x.v, {sql.names(rest, 't.')})"
         )
 
+    # Of the older, which may be much, only what has the keys of the newer is looked at.
+    alike = f" SEMI JOIN come c ON {same(rest, 't', 'c')}"
     return (
-        "SELECT _partition, gone, come, count(*) FILTER (equal), count(*), coalesce(sum(n) FILTER (equal), 0),"
+        f"WITH come AS MATERIALIZED {side(newer, 'FALSE')}"
+        " SELECT _partition, gone, come, count(*) FILTER (equal), count(*), coalesce(sum(n) FILTER (equal), 0),"
         " min(gone_shown), min(come_shown) FROM (SELECT o._partition, o.v AS gone, n.v AS come, o.n,"
         f" o.shown AS gone_shown, n.shown AS come_shown, {_equal(shape, scales)} AS equal, {_told(shape)} AS told"
-        f" FROM {side(older, 'TRUE')} o JOIN {side(newer, 'FALSE')} n ON {same(rest, 'o', 'n')})"
+        f" FROM {side(older, 'TRUE', alike)} o JOIN come n ON {same(rest, 'o', 'n')})"
         " WHERE told GROUP BY _partition, gone, come"
     )
 

@@ -116,10 +116,10 @@ class LineBench:
             table, partition, state = one
             with self.con.cursor() as con:
                 con.execute(f"USE {self._catalogue}")
-                rows = f"{table} WHERE _partition = {sql.text(partition)}"
+                rows, columns = f"{table} WHERE _partition = {sql.text(partition)}", self.shape.stored
                 if state.patch:
-                    rows = patch_rows(self.shape, rows, state.delivery)
-                write_merged(con, rows, self.shape.stored, (state.patch or state.piece).path)
+                    rows, columns = patch_rows(self.shape, rows, state.delivery), (*columns, "_marked")
+                write_merged(con, rows, columns, (state.patch or state.piece).path)
 
         with ThreadPoolExecutor(_HANDS) as pool:
             list(pool.map(write, wanted))

@@ -147,8 +147,8 @@ def of_patched(shape: LineShape, piece: Piece, scale: int, patch: Piece) -> str:
     told, file = piece.partition or "", f"read_parquet({sql.text(patch.path.as_posix())})"
     return (
         f"SELECT t.* REPLACE (m._lacking AS _lacking) FROM ({of_slice(shape, piece.path, [told], scale)}) t"
-        f" LEFT JOIN (SELECT _delivery, _line, _lacking FROM {file} WHERE _partition IS NULL) m"
-        " ON m._delivery = t._delivery AND m._line = t._line"
+        f" LEFT JOIN (SELECT unnest(_marked) AS _line, _lacking FROM {file} WHERE _partition IS NULL) m"
+        " ON m._line = t._line"
         f" UNION ALL SELECT {sql.names(shape.stored)} FROM {file} WHERE _partition = {sql.text(told)}"
     )
 
@@ -156,14 +156,14 @@ def of_patched(shape: LineShape, piece: Piece, scale: int, patch: Piece) -> str:
 def patch_rows(shape: LineShape, rows: str, delivery: str) -> str:
     """SQL of what a patch holds: `rows` that are not of the slice's delivery; of those that are, the marks alone.
 
-    A mark is a row without a partition, so that whoever reads the lines of a partition does not see it.
+    Marks are rows without a partition, so that whoever reads the lines of a partition does not see them: one for each
+    delivery that lacks lines, which are numbered in `_marked`.
     """
     own = f"_delivery = {sql.text(delivery)}"
-    marks = ("_delivery", "_line", "_lacking")
-    names = ", ".join(sql.name(one) if one in marks else f"NULL AS {sql.name(one)}" for one in shape.stored)
     return (
-        f"(SELECT {sql.names(shape.stored)} FROM {rows} AND NOT {own}"
-        f" UNION ALL SELECT {names} FROM {rows} AND {own} AND _lacking IS NOT NULL)"
+        f"(SELECT {sql.names(shape.stored)}, CAST(NULL AS BIGINT[]) AS _marked FROM {rows} AND NOT {own}"
+        " UNION ALL BY NAME SELECT _lacking, list(_line ORDER BY _line) AS _marked"
+        f" FROM {rows} AND {own} AND _lacking IS NOT NULL GROUP BY _lacking)"
     )
 
 
