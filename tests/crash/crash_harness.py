@@ -209,6 +209,8 @@ THEN = (
     "metaads/golden/insights_page_1.json",
     "catalogue/golden/catalogue-2025-07-01.tsv",
 )
+SHORT = (THEN[1], THEN[2])
+"""Files of two sources only: for what is tried at every call, with whole lives of processes at each."""
 STEPS = ("import", "decide", "run")
 PUBLISH = "publish"
 """A run over a lake where everything is staged and curated, and a dead process left it unpublished."""
@@ -262,16 +264,16 @@ def is_publish(call: tuple[int, str, str]) -> bool:
     return path.startswith(_SNAPSHOT) or (path.startswith("/curated/.tmp-") and path.endswith("CURRENT"))
 
 
-def tell(nursery: Nursery, folder: Path) -> Story:
+def tell(nursery: Nursery, folder: Path, then: Sequence[str] = THEN) -> Story:
     """Live the story once, undisturbed, keeping the lake before each step."""
     story = Story(nursery, folder)
     given = folder / "given"
     given.mkdir()
-    for name in (*FIRST, *THEN):
+    for name in (*FIRST, *then):
         shutil.copy(SAMPLES / name, given)
     login = given / "export.csv"
     login.write_text("<!doctype html><html><title>Log in</title></html>\n", encoding="utf-8")
-    story.files = (*(given / Path(name).name for name in THEN), login)
+    story.files = (*(given / Path(name).name for name in then), login)
     lake = folder / "lake0"
     from bedrot.lake.zones import Lake
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import crash_check
 import pytest
-from crash_harness import HERE, SAMPLES, Fault, Story, chances, say
+from crash_harness import HERE, SAMPLES, SHORT, Fault, Nursery, Story, chances, say, tell
 
 BUSY = "Another bedrot is writing"
 SUM = ["sql", "select count(*) n, sum(earnings) e, count(distinct source) s from royalties", "--format", "json"]
@@ -29,6 +29,16 @@ class Ends:
 
 @pytest.fixture(scope="session")
 def ends(story: Story) -> Ends:
+    return ends_of(story)
+
+
+@pytest.fixture(scope="session")
+def short(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Ends]:
+    story = tell(nursery, tmp_path_factory.mktemp("short"), SHORT)
+    return story, ends_of(story)
+
+
+def ends_of(story: Story) -> Ends:
     lake = story.copy("end")
     answers = [story.nursery.run(story.stages["run"].lake, SUM).out, story.nursery.run(lake, SUM).out]
     assert len(set(answers)) == 2
@@ -103,7 +113,8 @@ def test_one_stopped_while_the_other_runs(story: Story, ends: Ends, first: str, 
 @pytest.mark.timeout(12 * 3600)
 @pytest.mark.parametrize("second", ["import", "run", "sql", "verify"])
 @pytest.mark.parametrize("first", ["import", "run"])
-def test_every_interleaving_at_one_call(story: Story, ends: Ends, first: str, second: str) -> None:
+def test_every_interleaving_at_one_call(short: tuple[Story, Ends], first: str, second: str) -> None:
+    story, ends = short
     calls = len(story.stages[first].ended.calls)
     wrong = [one for at in range(1, calls + 1) for one in together(story, ends, first, at, second)]
     say(f"interleavings of {first} and {second}: points={calls} violations={len(wrong)}")
