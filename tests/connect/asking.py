@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pyrage import x25519
+
 from bedrot.config import AccountRule, Connect, Settings
 from bedrot.connect.connector import connector_of
 from bedrot.connect.fetch import Fetch
@@ -17,7 +19,8 @@ from bedrot.sources import find_sources
 from bedrot.walk.run import Summary, Walk, run
 
 QUICK = Limits(seconds=6, tries=3, gap=0, patience=2, poll=0.1)
-KEY = "a passphrase for tests, long enough"
+KEY = str(x25519.Identity.generate())
+"""An identity: a passphrase takes seconds to be stretched, each time."""
 
 
 @dataclass

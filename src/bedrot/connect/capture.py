@@ -1,0 +1,131 @@
+"""What a changed page or answer looked like, for a report: its build, without what it says about anybody.
+
+Nothing is taken away from a whole: only what is listed here is taken over. Of a page the elements with their names and
+roles, and the words on what can be pressed; of an answer the keys, and of which kind each value is. What then still
+looks like an address, a number or a token is blotted out, and so is everything that is known to be secret.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from bedrot.lake import disk
+from bedrot.lake.sealed import stamp
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+_KEPT = 10
+"""So many captures of a source stay; older ones go."""
+_LINES = 2_000
+_BLOT = "…"
+_ADDRESS = re.compile(r"[^\s@<>\"'=]+(?:@|%40)[^\s@<>\"'=]+")
+_TOKEN = re.compile(r"(?=[\w.+/=~%-]*\d)[\w.+/=~%-]{16,}|[\w.+/=~%-]{40,}")
+_DIGIT = re.compile(r"\d")
+_ATTRIBUTES = ("id", "name", "type", "role", "for", "class", "href", "action", "aria-label", "data-testid", "data-test")
+_WORDY = ("a", "button", "label", "option", "th", "legend", "summary", "h1", "h2", "h3", "title", "dt")
+_OUTLINE = """
+([attributes, wordy, most]) => {
+  const lines = [];
+  const walk = (one, depth) => {
+    const tag = one.tagName.toLowerCase();
+    if (lines.length >= most || ["script", "style", "noscript", "svg"].includes(tag)) return;
+    const said = attributes.filter(name => one.hasAttribute(name)).map(name => [name, one.getAttribute(name)]);
+    const own = [...one.childNodes].filter(node => node.nodeType === 3).map(node => node.textContent).join(" ").trim();
+    const told = wordy.includes(tag) || ["button", "tab", "option", "radio", "link"].includes(one.getAttribute("role"));
+    lines.push([depth, tag, said, told ? own.slice(0, 60) : (own ? "*" : "")]);
+    for (const child of one.children) walk(child, depth + 1);
+  };
+  walk(document.documentElement, 0);
+  return lines;
+}
+"""
+
+
+@dataclass
+class Capture:
+    """What was seen when a service had changed; `secrets` are blotted out wherever they would stand."""
+
+    secrets: Sequence[str] = ()
+    parts: list[tuple[str, str]] = field(default_factory=list)
+
+    def page(self, page: Page) -> None:
+        """Take over the build of the page that is shown."""
+        lines = page.evaluate(_OUTLINE, [list(_ATTRIBUTES), list(_WORDY), _LINES])
+        self._add(f"The page {self._path(page.url)}", "\n".join(map(self._line, lines)))
+
+    def asked(self, requests: Iterable[tuple[str, int]]) -> None:
+        """Take over what was asked for: paths, and the status that each got."""
+        self._add("Asked", "\n".join(f"{status} {self._path(url)}" for url, status in requests))
+
+    def answer(self, url: str, body: bytes) -> None:
+        """Take over the build of an answer: keys, and kinds of values."""
+        try:
+            told = msgspec.json.format(msgspec.json.encode(_shape(msgspec.json.decode(body))), indent=1).decode()
+        except (msgspec.DecodeError, RecursionError):
+            told = f"{len(body):,} bytes that are not JSON"
+        self._add(f"The answer of {self._path(url)}", "\n".join(map(self._blotted, told.splitlines()[:_LINES])))
+
+    def write(self, folder: Path, source: str, at: datetime) -> Path:
+        """Keep it as a text file; the oldest ones of that source go."""
+        disk.make_folder(folder)
+        path = folder / f"{source}-{stamp(at)}.txt"
+        text = "\n\n".join(f"== {title}\n{told}" for title, told in self.parts)
+        disk.put_text(path, text + "\n", replace=True, read_only=False)
+        for old in sorted(folder.glob(f"{source}-*.txt"))[:-_KEPT]:
+            disk.remove(old)
+        return path
+
+    def _add(self, title: str, told: str) -> None:
+        self.parts.append((title, told))
+
+    def _path(self, url: str) -> str:
+        return self._blotted(urlsplit(url).path)
+
+    def _blotted(self, text: str) -> str:
+        return redacted(text, self.secrets)
+
+    def _line(self, told: tuple[int, str, list[tuple[str, str]], str]) -> str:
+        """One element of a page as text; a link's address without its query."""
+        depth, tag, attributes, words = told
+        said = [
+            f'{name}="{self._path(value) if name in {"href", "action"} else self._blotted(value[:80])}"'
+            for name, value in attributes
+        ]
+        return f"{' ' * depth}{' '.join([tag, *said])}{f': {self._blotted(words)}' if words else ''}"
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without secrets (plain, quoted for a URL, in base64), addresses, tokens and digits."""
+    for secret in sorted({one for one in secrets if one}, key=len, reverse=True):
+        plain = secret.encode()
+        for form in (secret, quote(secret, safe=""), *(_middle(plain, shift) for shift in range(3))):
+            text = text.replace(form, _BLOT) if len(form) >= 3 else text
+    for pattern, instead in ((_ADDRESS, _BLOT), (_TOKEN, _BLOT), (_DIGIT, "0")):
+        text = pattern.sub(instead, text)
+    return text
+
+
+def _middle(secret: bytes, shift: int) -> str:
+    """The part of a secret's base64 that does not depend on what stands around it, at one of three places."""
+    coded = b64encode(b"\0" * shift + secret).decode().rstrip("=")
+    return coded[(shift * 8 + 5) // 6 : len(coded) - (1 if (len(secret) + shift) % 3 else 0)]
+
+
+def _shape(value: Any) -> Any:
+    """A JSON value with the kind of each value in its place; of a list the first element, and how many there are."""
+    if isinstance(value, dict):
+        return {key: _shape(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shape(value[0]), f"{len(value)} in all"] if value else []
+    kinds = {bool: "yes or no", int: "number", float: "number", str: "text"}
+    return None if value is None else kinds.get(type(value), "text")
