@@ -48,6 +48,11 @@ def ends_of(story: Story) -> Ends:
     return Ends(crash_check.rows(lake), crash_check.facts(lake), tuple(answers))
 
 
+def taken(story: Story, step: str) -> int:
+    """The call with which a command takes the lock: what is before it, two may do at once."""
+    return next(number for number, _, path in story.stages[step].ended.calls if path == "/.lock")
+
+
 def together(story: Story, ends: Ends, first: str, at: int, second: str) -> list[str]:
     """A is stopped before its k-th call, B runs to its end, A goes on; what is wrong behind that."""
     lake = story.copy(first)
@@ -56,7 +61,7 @@ def together(story: Story, ends: Ends, first: str, at: int, second: str) -> list
     wrong = []
     try:
         stopped = a.wait() is None
-        locked = stopped and at > 1  # the first call is the lock's own
+        locked = stopped and at > taken(story, first)
         seen = crash_check.rows(lake)
         if seen not in (story.before, story.after):
             wrong.append("a reader sees a state that was never published")
