@@ -112,6 +112,11 @@ class Lake:
         return self.work / "spill"
 
     @property
+    def pulls(self) -> Path:
+        """Scratch of those who ask a service while others write: what they have not taken in yet, and their locks."""
+        return self.work / "pulls"
+
+    @property
     def ledger_path(self) -> Path:
         """The SQLite cache of facts."""
         return self.root / "ledger.sqlite"
