@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 import bedrot
-from bedrot.commands import ask, collect, connect, decide, demo, due, fetch, prove, walk
+from bedrot.commands import ask, collect, connect, decide, demo, due, fetch, prove, sync, walk
 from bedrot.commands.common import err, out, say_error
 from bedrot.commands.stop import Stoppable
 from bedrot.errors import BedrotError
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (walk, connect, fetch, collect, due, ask, decide, prove, demo):
+for part in (walk, connect, fetch, sync, collect, due, ask, decide, prove, demo):
     app.registered_commands += part.app.registered_commands
 
 

@@ -90,9 +90,15 @@ class RemembersRule(_Part, frozen=True):
 
 
 class Connect(_Part, frozen=True):
-    """How a source is asked: the version of its interface, and other places where its hosts are reached (a proxy)."""
+    """How a source is asked: in which way, and the version of its interface.
 
+    `port`: where on this computer a log-in comes back to that a person allows in their browser (0: any that is free).
+    `places`: other places where its hosts are reached (a proxy).
+    """
+
+    way: str = ""
     version: str = ""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
     places: dict[str, str] = {}
 
 

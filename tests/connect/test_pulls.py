@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,13 @@ import pytest
 from bedrot.config import Settings
 from bedrot.contract import Original
 from bedrot.lake import deliveries
+from bedrot.lake import ledger as ledger_module
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.snapshot import current
 from bedrot.lake.zones import Lake
 from bedrot.sources import find_sources
+from bedrot.tell.status import status
 from bedrot.tell.verify import verify
-from bedrot.walk import run as walking
 from bedrot.walk.accept import Door, Told
 from bedrot.walk.rebuild import rebuild
 from bedrot.walk.run import Walk, run
@@ -72,7 +73,7 @@ def test_two_of_three_files_are_in_no_table_and_three_are(lake: Lake, tmp_path: 
 
 
 def test_a_walk_that_takes_what_is_there_is_seen(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walking, "whole_pulls", list)
+    monkeypatch.setattr(ledger_module, "whole_pulls", lambda found, _: found)
     take(lake, tmp_path, [0, 1])
     assert walked(lake) == 2
 
@@ -85,6 +86,35 @@ def test_the_lake_is_whole_with_half_a_pull_in_it(lake: Lake, tmp_path: Path) ->
         assert rebuild(Walk(lake, ledger, Settings()), NOW).equal
     Ledger.rebuild(lake)
     assert walked(lake) == 0
+
+
+def test_a_file_of_half_a_pull_is_walked_when_it_comes_again(lake: Lake, tmp_path: Path) -> None:
+    take(lake, tmp_path, [0, 1])
+    assert walked(lake) == 0
+    path = tmp_path / "metaads_20250602_180000_77_insights_0.json"
+    with Ledger(lake.ledger_path) as ledger:
+        door = Door(lake, ledger, find_sources(), {}, Told("77", NOW, window=ASKED), NOW + timedelta(hours=1))
+        assert [one.verdict for one in door.offer([path])] == ["repeat"]
+    assert walked(lake) == 1
+    Ledger.rebuild(lake)
+    assert walked(lake) == 1
+
+
+def told(lake: Lake) -> list[str]:
+    """What status says that somebody has to act on."""
+    with Ledger(lake.ledger_path) as ledger:
+        return status(Walk(lake, ledger, Settings())).needs
+
+
+def test_status_says_that_half_a_pull_is_in_no_table_until_it_came_whole(lake: Lake, tmp_path: Path) -> None:
+    take(lake, tmp_path, [0, 1])
+    walked(lake)
+    (said,) = told(lake)
+    assert said.startswith("Of what was fetched from metaads, 77, as 20250602T180000-metaads-ab, 2 of 3 files came")
+    assert "`bedrot fetch metaads --account 77`" in said
+    take(lake, tmp_path, [2])
+    walked(lake)
+    assert told(lake) == []
 
 
 def test_what_was_asked_proves_that_figures_are_of_a_day(lake: Lake, tmp_path: Path) -> None:
@@ -103,4 +133,4 @@ def test_the_number_of_files_stands_in_the_name_of_the_pull() -> None:
         )  # fmt: skip
 
     found = [delivery(0, ""), delivery(1, "x/2"), delivery(2, "x/2"), delivery(3, "y/2")]
-    assert [one.id for one in deliveries.whole_pulls(found)] == ["0", "1", "2"]
+    assert [one.id for one in deliveries.whole_pulls(found, [])] == ["0", "1", "2"]

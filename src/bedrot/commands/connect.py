@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -11,10 +14,10 @@ import typer
 from rich.markup import escape
 
 from bedrot.commands.common import JsonOption, LakeOption, err, opened, out, show
-from bedrot.errors import Misconfigured
+from bedrot.errors import Defect, Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bedrot.config import Settings
     from bedrot.connect.browser import Browser
@@ -36,22 +39,14 @@ def login(source: SourceArgument, account: AccountOption = None, lake: LakeOptio
     """Keep a log-in of yours in the vault, so that bedrot can ask the service for you."""
     from bedrot.connect.fetch import places_of
     from bedrot.connect.vault import Session
-    from bedrot.connect.web import Limits
 
     with opened(lake) as (found, _ledger, settings):
         asked, connector = _connector(found, settings, source)
         whose = account_of(settings, source, account)
         vault = open_own_vault()
         err.print(escape(connector.how))
-        until = None
-        if connector.kind == "browser":
-            from bedrot.connect.browser import Browser
-
-            places = places_of(connector, settings, source)
-            with Browser(places, None, Limits(seconds=_A_PERSON), visible=True) as browser:
-                secret, until = log_in(browser, connector, lambda _browser: None)
-        else:
-            secret = _secret(f"Token for {asked.title}, {whose}")
+        places = places_of(connector, settings, source)
+        secret, until = _logged_in(connector, places, settings, f"{asked.title}, {whose}", source)
         vault.put(Session(source, whose, connector.kind, secret, datetime.now(UTC), until))
     out.print(escape(f"Kept. Next: bedrot fetch {source} --account {whose}"))
 
@@ -82,14 +77,84 @@ def sessions(as_json: JsonOption = False) -> None:
     show(rows, as_json=as_json, empty="No log-in is kept. Make one: bedrot login SOURCE")
 
 
+def _logged_in(
+    connector: Connector, places: Mapping[str, str], settings: Settings, whose: str, source: str
+) -> tuple[bytes, datetime | None]:
+    """What lets us in, from the person: a window in which they log in, what they allow in their browser, or a token."""
+    from bedrot.config import Connect
+    from bedrot.connect.web import Limits
+
+    if connector.kind == "browser":
+        from bedrot.connect.browser import Browser
+
+        with Browser(places, None, Limits(seconds=_A_PERSON), visible=True) as browser:
+            return log_in(browser, connector, lambda _browser: None)
+    if connector.oauth is None:
+        return _secret(f"Token for {whose}").encode(), None
+    client = _secret(f"Client id for {whose}"), _secret("Its secret; nothing where it has none", may_lack=True)
+    port = settings.connect.get(source, Connect()).port
+    return allow(connector, places, client, _show, now=datetime.now(UTC), seconds=_A_PERSON, port=port), None
+
+
 def log_in(browser: Browser, connector: Connector, act: Callable[[Browser], None]) -> tuple[bytes, datetime | None]:
     """The log-in that a person makes in a window, and until when it lasts; `act` is what the person does there."""
     host, path = urlsplit(connector.page).hostname or "", urlsplit(connector.page).path
     browser.page.goto(browser.places[host] + path)
     act(browser)
     browser.wait(lambda: urlsplit(browser.page.url).path == path, "Nobody logged in.")
-    ends = browser.expires()
-    return browser.kept(), datetime.fromtimestamp(ends, UTC) if ends else None
+    if connector.item:
+        browser.wait(lambda: item_in(browser.kept(), connector.item) is not None, "The page kept no log-in.")
+    kept = browser.kept()
+    ends = [browser.expires(), ending(item_in(kept, connector.item) or "")]
+    until = min((end for end in ends if end is not None), default=None)
+    return kept, datetime.fromtimestamp(until, UTC) if until else None
+
+
+def item_in(state: bytes, name: str) -> str | None:
+    """What a page kept under a name in localStorage, in the state of a browser; None where it kept nothing."""
+    told = json.loads(state)
+    items = (one for origin in told.get("origins", ()) for one in origin.get("localStorage", ()))
+    return next((str(one["value"]) for one in items if name and one["name"] == name and one["value"]), None)
+
+
+def ending(token: str) -> int | None:
+    """When a token says that it ends (RFC 7519), in seconds since 1970; None where it does not say."""
+    claims = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        told = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    except ValueError:
+        return None
+    ends = told.get("exp") if isinstance(told, dict) else None
+    return ends if isinstance(ends, int) and 0 < ends < 10**11 else None
+
+
+def allow(
+    connector: Connector,
+    places: Mapping[str, str],
+    client: tuple[str, str],
+    show: Callable[[str], None],
+    *,
+    now: datetime,
+    seconds: float,
+    port: int = 0,
+) -> bytes:
+    """What a person allows in their own browser, to which `show` gives an address; for the vault."""
+    from bedrot.connect.oauth import allowed
+    from bedrot.connect.web import Web
+
+    if connector.oauth is None:
+        raise Defect("The connector says nowhere to allow anything.", "Report it.")
+    with Web(places) as web:
+        return allowed(web, connector.oauth, client, show, now=now, seconds=seconds, port=port).kept
+
+
+def _show(address: str) -> None:
+    """Open an address in the person's own browser; it is also said, for those who sit at another computer."""
+    import webbrowser
+
+    err.print(escape(f"Allow it here: {address}"))
+    with suppress(webbrowser.Error):
+        webbrowser.open(address)
 
 
 def open_own_vault() -> Vault:
@@ -105,12 +170,13 @@ def open_own_vault() -> Vault:
 
 def _connector(lake: Lake, settings: Settings, name: str) -> tuple[Source, Connector]:
     """A source, and how it is asked."""
+    from bedrot.config import Connect
     from bedrot.connect.connector import connector_of
     from bedrot.sources import find_sources
 
     sources = {one.name: one for one in find_sources(settings.source_folders(lake.root))}
     source = known_source(sources, name)
-    connector = connector_of(source)
+    connector = connector_of(source, settings.connect.get(name, Connect()).way)
     if connector is None:
         raise Misconfigured(f"{source.title} cannot be asked by a program yet.", "Download its files, and import them.")
     return source, connector
@@ -134,9 +200,13 @@ def account_of(settings: Settings, source: str, told: str | None) -> str:
     return told if told is not None else known[0]
 
 
-def _secret(prompt: str) -> bytes:
-    """What a person pastes, unseen; from a pipe the first line. Never from the command line, which others can see."""
-    told = typer.prompt(prompt, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
-    if not told.strip():
+def _secret(prompt: str, *, may_lack: bool = False) -> str:
+    """What a person pastes, unseen; from a pipe the next line. Never from the command line, which others can see."""
+    told = (
+        typer.prompt(prompt, default="" if may_lack else None, hide_input=True, show_default=False, err=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline()
+    )
+    if not told.strip() and not may_lack:
         raise Misconfigured("No token was given.", "Paste it when you are asked for it.")
-    return str(told).strip().encode()
+    return str(told).strip()

@@ -100,7 +100,7 @@ def run(
 
     with writing(lake) as (where, ledger, settings):
         began = ledger.start_run(datetime.now(UTC))
-        with _progress(as_json) as progress:
+        with progress_of(as_json) as progress:
             walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
             inbox = take_inbox(door_of(where, ledger, settings, walk.sources, Told()))
             summary = walk_run(walk)
@@ -110,14 +110,14 @@ def run(
         else:
             for outcome in inbox:
                 say_outcome(vars(outcome))
-            _say_summary(json.loads(summary_json(summary)))
+            say_summary(json.loads(summary_json(summary)))
         sys.stdout.flush()
         finish(walk, began, summary, datetime.now(UTC))  # only now: what a person was not told, the next run tells
     if summary.failed or summary.rejected or summary.held or any(outcome.needs_person for outcome in inbox):
         raise typer.Exit(1)
 
 
-def _say_summary(summary: Mapping[str, Any]) -> None:
+def say_summary(summary: Mapping[str, Any]) -> None:
     """The summary of a run as sentences."""
     if summary["deliveries"]:
         ignored = sum(summary["ignored"].values())
@@ -147,7 +147,7 @@ def _say_summary(summary: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
+def progress_of(quiet: bool) -> Iterator[Any]:
     """A progress bar on a terminal, nothing elsewhere."""
     if quiet or not err.is_terminal:
         yield lambda _step, _done, _all: None

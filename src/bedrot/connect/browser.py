@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Download as Saving
 from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLong
 
@@ -32,6 +33,9 @@ _QUIET = (
 )  # fmt: skip
 _ASKING = ("document", "fetch", "xhr")
 _CAPTCHA = "captcha"
+_BECAME_A_FILE = "net::ERR_ABORTED"
+_ENDED = ("completed", "canceled")
+"""How a download ends, in the browser's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Browser:
     failed: list[str] = field(default_factory=list)
     _open: int = 0
     _bodies: dict[Response, bytes] = field(default_factory=dict, repr=False)
+    _coming: list[Saving] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> Self:
         program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
@@ -80,6 +85,7 @@ class Browser:
         self.page.on("request", self._count)
         self.page.on("requestfinished", self._finished)
         self.page.on("requestfailed", self._broken)
+        self.page.on("download", self._came)
         return self
 
     def __exit__(
@@ -133,6 +139,11 @@ class Browser:
         if status >= 400:
             raise NotFetched(State.CHANGED, f"The page is not where it used to be (HTTP {status}).")
 
+    @property
+    def over(self) -> bool:
+        """Whether the time of the whole fetch is over."""
+        return time.monotonic() > self._until
+
     def wait(self, for_what: Callable[[], bool], sentence: str) -> None:
         """Wait until something is so; NotFetched with that sentence where the fetch's time is over before."""
         while not for_what():
@@ -166,23 +177,61 @@ class Browser:
     def download(self, press: Callable[[Page], None], what: str) -> Download:
         """The file that comes when `press` uses what a person calls `what`; NotFetched where it does not come whole.
 
-        The time of the whole fetch and the size of an answer bound it; a page that comes instead is looked at.
+        The time of the whole fetch and the size of an answer bound it, also of a file that trickles; a page that comes
+        instead is looked at.
         """
-        left = max(1.0, self._until - time.monotonic())
+        seen, told, self._coming = len(self.answers), dict[str, Any](), []
+        watch = self._context.new_cdp_session(self.page)
+
+        def note(now: dict[str, Any]) -> None:
+            if now["receivedBytes"] < told.get("receivedBytes", 0):
+                self.requests += 1
+                told["broke"] = True
+            told.update(now)
+
+        watch.on("Page.downloadProgress", note)
+        watch.send("Page.enable")
         try:
-            with self.page.expect_download(timeout=left * 1000) as coming, self.using(what) as page:
+            with self.using(what) as page:
                 press(page)
-            failed, path = coming.value.failure(), coming.value.path() if coming.value.failure() is None else None
-        except TookTooLong as slow:
-            self.refuse(0)
-            raise NotFetched(State.UNREACHABLE, f"'{what}' brought no file in time.", "Try again later.") from slow
+            while not (self._coming and told.get("state") in _ENDED):
+                self._look_instead(seen, what)
+                if "broke" in told:  # the browser by itself asks five times more
+                    raise NotFetched(State.UNREACHABLE, "The file did not come whole.", "Try again later.")
+                if told.get("receivedBytes", 0) > self.limits.bytes:
+                    raise NotFetched(State.CHANGED, f"The file of '{what}' is larger than any that bedrot expects.")
+                if time.monotonic() > self._until:
+                    raise NotFetched(State.UNREACHABLE, f"'{what}' brought no file in time.", "Try again later.")
+                self.page.wait_for_timeout(50)
+            return self._whole(self._coming[0], what)
         except Error as wrong:
             raise NotFetched(State.UNREACHABLE, f"'{what}' brought no file.", "Try again later.") from wrong
-        if failed or path is None:
+        finally:
+            watch.detach()
+
+    def _whole(self, came: Saving, what: str) -> Download:
+        """A download that has ended, if it came whole."""
+        path = came.path() if came.failure() is None else None
+        if path is None:
             raise NotFetched(State.UNREACHABLE, "The file did not come whole.", "Try again later.")
         if path.stat().st_size > self.limits.bytes:
             raise NotFetched(State.CHANGED, f"The file of '{what}' is larger than any that bedrot expects.")
-        return Download(PurePosixPath(coming.value.suggested_filename).name, path)
+        return Download(PurePosixPath(came.suggested_filename).name, path)
+
+    def _look_instead(self, seen: int, what: str) -> None:
+        """NotFetched where a page came in the place of a file, and says why there is none."""
+        pages = [one for one in self.answers[seen:] if one.request.is_navigation_request()]
+        pages = [one for one in pages if one.frame == self.page.main_frame]
+        if not pages or self._coming:
+            return
+        self.refuse(pages[-1].status)
+        if self.page.locator("input[type=password]").count():
+            raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+        if time.monotonic() > self._until:
+            raise NotFetched(State.CHANGED, f"'{what}' brought a page and no file.", "Report it, download by hand.")
+
+    def _came(self, coming: Saving) -> None:
+        self._coming.append(coming)
 
     def _count(self, request: Request) -> None:
         if request.resource_type in _ASKING:
@@ -197,5 +246,6 @@ class Browser:
 
     def _broken(self, request: Request) -> None:
         if request.resource_type in _ASKING:
-            self.failed.append(urlsplit(request.url).path)
             self._open -= 1
+            if request.resource_type != "document" or request.failure != _BECAME_A_FILE:
+                self.failed.append(urlsplit(request.url).path)

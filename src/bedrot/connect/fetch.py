@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from bedrot.config import Connect, Settings
-from bedrot.connect.connector import Connector, Keep, Pulled, Task, connector_of
+from bedrot.connect.alone import alone, emptied
+from bedrot.connect.connector import Browse, Connector, Keep, Pull, Pulled, Task, connector_of
+from bedrot.connect.order import Turn, look, pull_name
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.vault import Session, Vault
 from bedrot.connect.web import Limits, Web
@@ -18,18 +20,30 @@ from bedrot.contract import Source
 from bedrot.errors import Defect, Misconfigured
 from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Standing
-from bedrot.lake.sealed import digest, stamp
+from bedrot.lake.lock import writer_lock
 from bedrot.lake.zones import Lake
-from bedrot.walk.accept import Door, Told
+from bedrot.walk.accept import Door, Outcome, Told
 from bedrot.walk.found import Found
 
 _SOON = timedelta(days=7)
 """A log-in that ends within this time is worth a word."""
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a connector may raise on answers that nobody has thought of."""
+_A_WALK = 1800.0
+"""Seconds that others may write to the lake, before what came is given up."""
+
+
+Piece = tuple[Path, Mapping[str, str]]
+"""A file of a pull, and what was asked for it."""
+Pieces = list[Piece]
 
 
 @dataclass
 class Fetch:
-    """One fetch of one account. The caller holds the writer's lock."""
+    """One fetch after another. While a service is asked, others write to the lake: the writer's lock is taken after.
+
+    Nobody who fetches holds that lock. One process at a time asks a source.
+    """
 
     lake: Lake
     ledger: Ledger
@@ -41,70 +55,155 @@ class Fetch:
     _requests: int = 0
 
     def account(self, source: Source, account: str) -> Standing:
-        """How it stands with the account after asking; noted in the ledger, whatever it is."""
-        connector = connector_of(source)
+        """How it stands with the account after asking; noted in the ledger, whatever it is. Busy where others ask."""
+        connector = connector_of(source, self.settings.connect.get(source.name, Connect()).way)
         if connector is None:
             raise Misconfigured(
                 f"{source.title} cannot be asked by a program.", f"Let bedrot guide you: bedrot collect {source.name}."
             )
-        standings = self.ledger.standings(source.name, account)
         self._requests = 0
-        asked = Standing(source.name, account, self.now, state="")
-        try:
-            pulled = self._pull(source, connector, account, standings)
-            told = replace(asked, state=pulled.state, sentence=pulled.note, first=pulled.first, last=pulled.last)
-        except NotFetched as wrong:
-            after = self.now + timedelta(seconds=wrong.rest) if wrong.rest else None
-            told = replace(asked, state=wrong.state, sentence=wrong.sentence, do=wrong.do, after=after)
-        standing = replace(told, requests=self._requests)
-        self.ledger.note_standing(standing)
+        disk.make_folder(self.lake.pulls)
+        with alone(source.name, source.title, (self.vault.folder, self.lake.pulls), self.limits.patience):
+            folder = emptied(self.lake.pulls / source.name)
+            try:
+                pieces: Pieces = []
+                found = self._tried(source, connector, account, folder, pieces)
+                return self._noted(source, account, found, pieces)
+            finally:
+                emptied(folder)
+
+    def idle(self, source: Source, turn: Turn) -> Standing:
+        """How it stands with an account of which nothing is due: nobody is asked, and nothing noted."""
+        session = self.vault.get(source.name, turn.account)
+        if session is None or not turn.believed:
+            return self.account(source, turn.account)
+        ends, last = self._ends(session), State(turn.believed[-1].state)
+        state = State.EXPIRING if ends else State.PROVISIONAL if last is State.EXPIRING else last
+        return Standing(source.name, turn.account, self.now, state, f"Nothing is due. {ends}".strip())
+
+    def _ends(self, session: Session) -> str:
+        """A sentence where the log-in ends soon."""
+        if session.until is None or session.until - self.now >= _SOON:
+            return ""
+        return (
+            f"The log-in ends on {session.until:%Y-%m-%d}: bedrot login {session.source} --account {session.account}."
+        )
+
+    def _noted(self, source: Source, account: str, found: Pulled | NotFetched, pieces: Pieces) -> Standing:
+        """Take in what came, and note how it stands, as the lake's one writer.
+
+        The ledger is opened anew: it may have been made anew while the service was asked.
+        """
+        with writer_lock(self.lake, _A_WALK), Ledger(self.lake.ledger_path) as ledger:
+            if isinstance(found, Pulled):
+                try:
+                    self._take(ledger, source, account, pieces)
+                except NotFetched as wrong:
+                    found = wrong
+            standing = Standing(source.name, account, self.now, found.state, requests=self._requests)
+            if isinstance(found, Pulled):
+                standing = replace(standing, sentence=found.note, first=found.first, last=found.last)
+            else:
+                after = self.now + timedelta(seconds=found.rest) if found.rest else None
+                standing = replace(standing, sentence=found.sentence, do=found.do, after=after)
+            ledger.note_standing(standing)
         return standing
 
-    def _pull(self, source: Source, connector: Connector, account: str, standings: Sequence[Standing]) -> Pulled:
-        """Ask for what is due and take it in; NotFetched, without any request where one would be of no use."""
+    def _tried(
+        self, source: Source, connector: Connector, account: str, folder: Path, pieces: Pieces
+    ) -> Pulled | NotFetched:
+        """What a pull was, or why it is none."""
+        try:
+            return self._pull(source, connector, account, folder, pieces)
+        except NotFetched as wrong:
+            return wrong
+
+    def _pull(self, source: Source, connector: Connector, account: str, folder: Path, pieces: Pieces) -> Pulled:
+        """Ask for what is due; NotFetched, without any request where one would be of no use."""
+        standings = self.ledger.standings(source.name, account)
         session = self._session(source, account, standings)
-        good = [one for one in standings if State(one.state).good and one.last]
-        version = self.settings.connect.get(source.name, Connect()).version
-        task = Task(account, self.now, good[-1].last if good else None, version or connector.version)
-        disk.make_folder(self.lake.work)
-        with tempfile.TemporaryDirectory(prefix="pull-", dir=self.lake.work) as folder:
-            pieces: list[tuple[Path, Mapping[str, str]]] = []
+        if session.kind != connector.kind:
+            log_in = f"Log in: bedrot login {source.name} --account {account}."
+            raise NotFetched(State.EXPIRED, f"The log-in is for another way of asking {source.title}.", log_in)
+        task = replace(self._task(source, connector, account, standings), renew=partial(self._renew, session))
 
-            def keep(name: str, body: bytes | Path, asked: Mapping[str, str]) -> None:
-                place = Path(folder) / str(len(pieces))
-                disk.make_folder(place)
-                if isinstance(body, Path):
-                    shutil.copyfile(body, place / name)
-                else:
-                    (place / name).write_bytes(body)
-                pieces.append((place / name, asked))
+        def keep(name: str, body: bytes | Path, asked: Mapping[str, str]) -> None:
+            place = folder / str(len(pieces))
+            disk.make_folder(place)
+            if isinstance(body, Path):
+                shutil.copyfile(body, place / name)
+            else:
+                (place / name).write_bytes(body)
+            pieces.append((place / name, asked))
 
-            pulled = self._asked(connector, places_of(connector, self.settings, source.name), session, task, keep)
-            self._take(source, account, pieces)
-        if session.until is not None and session.until - self.now < _SOON:
-            note = f"The log-in ends on {session.until:%Y-%m-%d}: bedrot login {source.name} --account {account}."
-            return Pulled(State.EXPIRING, pulled.first, pulled.last, note)
+        pulled = self._asked(connector, places_of(connector, self.settings, source.name), session, task, keep)
+        ends = self._ends(session)
+        if ends:
+            state = State.NO_DATA if pulled.state is State.NO_DATA else State.EXPIRING
+            return replace(pulled, state=state, note=f"{pulled.note} {ends}".strip())
         return pulled
+
+    def _renew(self, session: Session, secret: bytes) -> None:
+        """Put another secret in the place of a log-in's, unless the person logged in anew or out meanwhile.
+
+        Since when it is kept stays: after a refusal only a person's own log-in is asked with again.
+        """
+        kept = self.vault.get(session.source, session.account)
+        if kept is not None and kept.since == session.since:
+            self.vault.put(replace(session, secret=secret))
+
+    def _task(self, source: Source, connector: Connector, account: str, standings: Sequence[Standing]) -> Task:
+        """What to ask for: since the last pull that brought anything, and what is missing of earlier days."""
+        turn = look(self.lake, self.ledger, [source]).turn(
+            source, account, standings, self.now, self.settings.remembers
+        )
+        brought = [one for one in turn.believed if one.state != State.NO_DATA]
+        version = self.settings.connect.get(source.name, Connect()).version or connector.version
+        came = self.ledger.whole_deliveries()
+        names = frozenset(one.name for one in came if (one.source, one.account) == (source.name, account))
+        if not brought:
+            return Task(account, self.now, None, version, names=names)
+        return Task(account, self.now, brought[-1].last, version, brought[-1].at, turn.missing, names)
 
     def _asked(
         self, connector: Connector, places: Mapping[str, str], session: Session, task: Task, keep: Keep
     ) -> Pulled:
-        """What the connector gets, in the way that it asks; what was sent is counted, however it ends."""
-        if connector.pull is not None:
-            with Web(places, self.limits) as web:
-                try:
-                    return connector.pull(web, session, task, keep)
-                finally:
-                    self._requests = web.requests
-        if connector.browse is None:
-            raise Defect("The connector says no way of asking.", "Report it.")
-        from bedrot.connect.browser import Browser  # noqa: PLC0415  a fetch over HTTP needs no browser installed
+        """What the connector gets, in the way that it asks; NotFetched also where it stumbles over an answer."""
+        try:
+            if connector.pull is not None:
+                return self._pulled(connector.pull, Web(places, self.limits), session, task, keep)
+            if connector.browse is not None:
+                return self._browsed(connector.browse, places, session, task, keep)
+        except _STUMBLES as stumble:
+            raise NotFetched(
+                State.CHANGED,
+                f"The program stumbled over an answer ({type(stumble).__name__}); nothing of this fetch is used.",
+                "Report it, and download by hand until it is mended.",
+            ) from stumble
+        raise Defect("The connector says no way of asking.", "Report it.")
 
-        with Browser(places, session.secret, self.limits) as browser:
+    def _pulled(self, pull: Pull, web: Web, session: Session, task: Task, keep: Keep) -> Pulled:
+        """The same over HTTP; what was sent is counted, however it ends."""
+        with web:
             try:
-                return connector.browse(browser, task, keep)
+                return pull(web, session, task, keep)
             finally:
-                self._requests = browser.requests
+                self._requests = web.requests
+
+    def _browsed(self, browse: Browse, places: Mapping[str, str], session: Session, task: Task, keep: Keep) -> Pulled:
+        """The same in a browser, which may itself fail."""
+        from playwright.sync_api import Error  # noqa: PLC0415  a fetch over HTTP needs no browser installed
+
+        from bedrot.connect.browser import Browser  # noqa: PLC0415  the same
+
+        try:
+            with Browser(places, session.secret, self.limits) as browser:
+                try:
+                    return browse(browser, task, keep)
+                finally:
+                    self._requests = browser.requests
+        except Error as failed:
+            raise NotFetched(State.UNREACHABLE, "The browser failed while it was used.", "Try again later.") from failed
 
     def _session(self, source: Source, account: str, standings: Sequence[Standing]) -> Session:
         """The log-in of the account; NotFetched where there is none, or where asking with it was refused already."""
@@ -122,20 +221,38 @@ class Fetch:
             raise NotFetched(state, last.sentence, last.do, rest=int((last.after - self.now).total_seconds()))
         return session
 
-    def _take(self, source: Source, account: str, pieces: Sequence[tuple[Path, Mapping[str, str]]]) -> None:
-        """Bring the files of a pull into raw; NotFetched where one is not as it should be: then none is walked."""
-        batch = f"{stamp(self.now)}-{source.name}-{digest({'account': account})[:8]}/{len(pieces)}"
-        accounts = {one.name: self.settings.accounts_of(one.name) for one in self.sources}
-        for path, asked in pieces:
-            told = Told(account, self.now, batch=batch, window=asked)
-            door = Door(self.lake, self.ledger, self.sources, accounts, told, self.now)
-            for outcome in door.offer_found(Found(path, path.name)):
-                if outcome.verdict not in ("accepted", "repeat"):
+    def _take(self, ledger: Ledger, source: Source, account: str, pieces: Pieces) -> None:
+        """Bring the files of a pull into raw; NotFetched where one is not as it should be: then none is taken.
+
+        How many deliveries they make stands in the name of the pull, which is whole when so many are there. A zip makes
+        several, what came before makes none: so all is rehearsed with an empty lake.
+        """
+        made: set[str] = set()
+        empty = Lake(self.lake.pulls / source.name / "rehearsal")
+        with Ledger(empty.ledger_path) as blank:
+            for piece in pieces:
+                outcomes = self._offer(empty, blank, account, piece)
+                wrong = next((one for one in outcomes if one.needs_person), None)
+                if wrong is not None:
+                    self._offer(self.lake, ledger, account, piece)
                     raise NotFetched(
                         State.CHANGED,
-                        f"An answer is not what it used to be ({outcome.name}: {outcome.sentence})",
+                        f"An answer is not what it used to be ({wrong.name}: {wrong.sentence})",
                         f"Nothing of this fetch is used. Until this is mended: bedrot collect {source.name}.",
                     )
+                made |= {one.delivery for one in outcomes if one.delivery}
+        new = sum(ledger.delivery(one) is None for one in made)
+        for piece in pieces:
+            self._offer(self.lake, ledger, account, piece, f"{pull_name(source.name, account, self.now)}/{new}")
+
+    def _offer(self, lake: Lake, ledger: Ledger, account: str, piece: Piece, batch: str = "") -> list[Outcome]:
+        """What becomes of a file of a pull at the door of a lake."""
+        path, asked = piece
+        accounts = {one.name: self.settings.accounts_of(one.name) for one in self.sources}
+        door = Door(lake, ledger, self.sources, accounts, Told(account, self.now, batch=batch, window=asked), self.now)
+        outcomes = list(door.offer_found(Found(path, path.name)))
+        door.keep_sightings()
+        return outcomes
 
 
 def places_of(connector: Connector, settings: Settings, source: str) -> dict[str, str]:

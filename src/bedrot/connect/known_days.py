@@ -11,8 +11,9 @@ from bedrot import sql
 from bedrot.config import RemembersRule
 from bedrot.connect.memory import Known, Outlook, memory_of, order, outlook, together
 from bedrot.contract import Kind, Merge, Source, Table
+from bedrot.lake.ledger import Ledger
 from bedrot.lake.opened import STAGING, view_name
-from bedrot.lake.snapshot import Snapshot, open_snapshot
+from bedrot.lake.snapshot import Snapshot, current, open_snapshot
 from bedrot.lake.zones import Lake
 
 Place = tuple[str, str, str]
@@ -23,6 +24,16 @@ def has_days(table: Table) -> bool:
     """Whether a table tells days one by one, so that one of them can be missing."""
     dated = bool(table.day) and table.field(table.day).kind is Kind.DATE
     return dated and table.merge in (Merge.SERIES, Merge.WINDOWS)
+
+
+def published_days(lake: Lake, ledger: Ledger, sources: Sequence[Source]) -> dict[Place, Known]:
+    """The days that are known now, of the tables of some sources; none where nothing is published yet."""
+    snapshot = current(lake)
+    if snapshot is None:
+        return {}
+    decisions = ledger.decisions()
+    feed_of = {one.id: one.feed for one in ledger.deliveries() if not decisions.retracted(one.id)}
+    return known_days(lake, snapshot, sources, feed_of)
 
 
 def known_days(

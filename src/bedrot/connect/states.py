@@ -32,6 +32,11 @@ class State(StrEnum):
         """Whether the service is not asked again before a person has logged in."""
         return self in _LOCKED
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether nothing but a person helps, now or soon."""
+        return self.locked or self in {State.EXPIRING, State.CHANGED}
+
 
 _GOOD = frozenset({State.FRESH, State.PROVISIONAL, State.EXPIRING, State.NO_DATA})
 _LOCKED = frozenset({State.EXPIRED, State.CHALLENGED, State.WRONG_ACCOUNT, State.FORBIDDEN})

@@ -110,6 +110,11 @@ class Vault:
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a vault is not pickled: it would be plain there")
 
+    @property
+    def folder(self) -> Path:
+        """Where the vault lies: what uses one log-in at a time locks beside it."""
+        return self._file.folder
+
     def get(self, source: str, account: str) -> Session | None:
         """The log-in kept for an account at a source; None where there is none. Raises Damaged, Misconfigured."""
         return next((one for one in self._held() if (one.source, one.account) == (source, account)), None)

@@ -21,6 +21,7 @@ from bedrot.lake.deliveries import (
     read_sightings_file,
     sealed_files,
     sightings_name,
+    whole_pulls,
 )
 from bedrot.lake.sealed import canonical, instant, instant_or_none, iso, iso_or_none
 from bedrot.lake.zones import Lake
@@ -162,6 +163,10 @@ class Ledger(Database):
     def deliveries(self) -> list[Delivery]:
         """All deliveries, sorted by id."""
         return [delivery_of_json(json.loads(row[0])) for row in self._all("SELECT value FROM deliveries ORDER BY id")]
+
+    def whole_deliveries(self) -> list[Delivery]:
+        """The deliveries to walk: those that came alone, with a whole pull, or again after one that broke off."""
+        return whole_pulls(self.deliveries(), self.sightings())
 
     def delivery(self, delivery: str) -> Delivery | None:
         """The delivery of that id, None where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -261,12 +262,33 @@ def _pending(walk: Walk, facts: Facts, snapshot: Snapshot | None) -> Iterator[st
     """What is in raw and not in the published tables yet."""
     known = {feed.name for source in walk.sources for feed in source.feeds}
     staged = {one.delivery for one in facts.staged}
+    walked = {one.id for one in walk.ledger.whole_deliveries()}
+    yield from _broken_off(facts, walked)
     strange = sorted({one.feed for one in facts.deliveries.values() if one.feed not in known})
     if strange:
         yield f"No source reads {', '.join(strange)} any more: name its folder in `sources` of bedrot.toml."
-    waiting = sum(one.id not in staged for one in facts.deliveries.values() if one.feed in known)
+    waiting = sum(one.id not in staged and one.id in walked for one in facts.deliveries.values() if one.feed in known)
     if waiting:
         files = "delivery is" if waiting == 1 else "deliveries are"
         yield f"{waiting:,} {files} in raw and in no table yet: run `bedrot run`."
     elif (snapshot or facts.deliveries) and (snapshot is None or snapshot.inputs.get("key") != key_of(walk.inputs())):
         yield "Files, decisions, settings or the program changed since the tables were published: run `bedrot run`."
+
+
+def _broken_off(facts: Facts, walked: AbstractSet[str]) -> Iterator[str]:
+    """Pulls that did not come whole and are therefore in no table, until a later one of the same account is."""
+    newest = {(one.source, facts.account[one.id]): "" for one in facts.deliveries.values()}
+    came: dict[tuple[str, str, str], int] = defaultdict(int)
+    for one in facts.deliveries.values():
+        whose = one.source, facts.account[one.id]
+        if one.batch and one.id in walked:
+            newest[whose] = max(newest[whose], one.batch)
+        elif one.batch:
+            came[(*whose, one.batch)] += 1
+    for (source, account, batch), number in sorted(came.items()):
+        name, _, files = batch.rpartition("/")
+        if newest[source, account] < batch:
+            yield (
+                f"Of what was fetched from {source}, {account}, as {name}, {number:,} of {files} files came: none of"
+                f" them is in a table. Fetch again: `bedrot fetch {source} --account {account}`."
+            )

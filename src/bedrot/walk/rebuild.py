@@ -17,7 +17,6 @@ from pathlib import Path
 import bedrot
 from bedrot.errors import BedrotError, Damaged, StorageFailed
 from bedrot.lake import disk, objects, snapshot
-from bedrot.lake.deliveries import whole_pulls
 from bedrot.lake.ledger import Staged
 from bedrot.lake.snapshot import Snapshot, TableState, write_snapshot
 from bedrot.lake.zones import Lake
@@ -141,7 +140,7 @@ def _stage_all(walk: Walk, scratch: Lake) -> tuple[list[Staged], list[str]]:
             walk.folders,
             path=walk.lake.object_path(one.object),
         )
-        for one in whole_pulls(walk.ledger.deliveries())
+        for one in walk.ledger.whole_deliveries()
         if one.feed in feeds and not decisions.retracted(one.id)
     ]
     staged, failed = [], []

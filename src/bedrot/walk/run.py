@@ -18,7 +18,6 @@ from bedrot.contract import Source
 from bedrot.contract.typing_sql import DIGITS
 from bedrot.errors import BedrotError, StorageFailed
 from bedrot.lake import disk
-from bedrot.lake.deliveries import whole_pulls
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot, current, write_snapshot
 from bedrot.lake.zones import Lake
@@ -102,7 +101,7 @@ class Walk:
         return Inputs(
             lake=self.lake,
             sources=self.sources,
-            deliveries=whole_pulls(self.ledger.deliveries()),
+            deliveries=self.ledger.whole_deliveries(),
             staged=self.ledger.staged(),
             decisions=self.ledger.decisions(),
             settings=mart_settings(self.settings),
@@ -211,7 +210,7 @@ def _missing(walk: Walk) -> list[StageTask]:
     marks = {(one.delivery, one.table): one.fingerprint for one in walk.ledger.staged()}
     decisions = walk.ledger.decisions()
     tasks = []
-    for delivery in whole_pulls(walk.ledger.deliveries()):
+    for delivery in walk.ledger.whole_deliveries():
         if delivery.feed not in feeds or decisions.retracted(delivery.id):
             continue
         task = StageTask(walk.lake.root, delivery, decisions.account_of(delivery), walk.folders)

@@ -6,7 +6,7 @@ known from that script only. Private answers come beside the wanted ones: they a
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ _WAIT = "The analytics page did not show its numbers for 365 days."
 
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     """The answers for the last 365 days and the titles of the links; NotFetched where they are not whole."""
-    if task.since is not None and task.since >= task.now.date() - timedelta(days=1):
+    if task.before is not None and task.before.date() == task.now.date():
         return Pulled(State.PROVISIONAL, note="It was asked today already.")
     page = browser.open(PAGE)
     browser.wait(lambda: bool(_overviews(browser)), "The analytics page did not show any numbers.")

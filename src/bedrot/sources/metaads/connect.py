@@ -64,11 +64,12 @@ def pull(web: Web, session: Session, task: Task, keep: Keep) -> Pulled:
     graph = _Graph(web, session.secret.decode(), task)
     zone = graph.zone()
     last = task.now.astimezone(zone).date() - _DAY
-    if task.since == last:
-        return Pulled(State.PROVISIONAL, note="It was asked today already.")
     first = last - timedelta(days=REMEMBERED_DAYS - 1)
+    missing = [one.first for one in task.missing if one.last >= first]
+    if task.since == last and not missing:
+        return Pulled(State.PROVISIONAL, note="It was asked today already.")
     if task.since is not None:
-        first = max(first, task.since - timedelta(days=SETTLED_DAYS - 1))
+        first = max(first, min([task.since - timedelta(days=SETTLED_DAYS - 1), *missing]))
     for kind, fields in _ENTITIES.items():
         asked = {"fields": fields, "effective_status": json.dumps(_STATUSES)}
         for number, page in enumerate(graph.at_once(kind, asked), start=1):
