@@ -128,3 +128,23 @@ def test_each_fault_ends_in_its_state_and_keeps_nothing(asking: Asking, portal: 
     assert standing.state == state, standing.sentence
     asking.walk(NOW)
     assert known(asking) == {}
+
+
+def test_a_changed_page_is_captured_without_names_and_secrets(asking: Asking, portal: Portal) -> None:
+    portal.faults.moved_button = True
+    asking.limits = Limits(seconds=6)
+    standing = asking.fetch(NOW)
+    (capture,) = asking.lake.captures.glob("linktree-*.txt")
+    assert f"captures/{capture.name}" in standing.do
+    assert "bedrot collect linktree" in standing.do
+    told = capture.read_text(encoding="utf-8")
+    assert "== The page /admin/analytics" in told
+    assert "button" in told
+    assert '"timeseries"' in told
+    assert traced_below(asking.lake.captures, PAGE.name.encode(), *(one.encode() for one in portal.secrets())) == []
+
+
+def test_where_nothing_has_changed_nothing_is_captured(asking: Asking, portal: Portal) -> None:
+    portal.expire()
+    asking.fetch(NOW)
+    assert not asking.lake.captures.exists()
