@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -239,7 +239,9 @@ class Browser:
             self._open += 1
 
     def _finished(self, request: Request) -> None:
-        answer = request.response()
+        answer = None
+        with suppress(Error):  # the browser may be closing
+            answer = request.response()
         if answer is not None and request.resource_type in _ASKING:
             self.answers.append(answer)
             self._open -= 1

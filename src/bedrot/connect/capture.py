@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,24 +25,30 @@ from bedrot.lake.sealed import stamp
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from bedrot.connect.browser import Browser
+    from bedrot.connect.web import Web
+
 _KEPT = 10
 """So many captures of a source stay; older ones go."""
 _LINES = 2_000
+_ANSWERS = 5
 _BLOT = "…"
 _ADDRESS = re.compile(r"[^\s@<>\"'=]+(?:@|%40)[^\s@<>\"'=]+")
 _TOKEN = re.compile(r"(?=[\w.+/=~%-]*\d)[\w.+/=~%-]{16,}|[\w.+/=~%-]{40,}")
 _DIGIT = re.compile(r"\d")
-_ATTRIBUTES = ("id", "name", "type", "role", "for", "class", "href", "action", "aria-label", "data-testid", "data-test")
-_WORDY = ("a", "button", "label", "option", "th", "legend", "summary", "h1", "h2", "h3", "title", "dt")
+_ATTRIBUTES = ["id", "name", "type", "role", "for", "class", "href", "action", "aria-label", "data-testid", "data-test"]
+_WORDY = ["a", "button", "label", "option", "th", "legend", "summary", "h1", "h2", "h3", "title", "dt"]
+_ROLES = ["button", "tab", "option", "radio", "link", "menuitem"]
 _OUTLINE = """
-([attributes, wordy, most]) => {
+([attributes, wordy, roles, most]) => {
   const lines = [];
   const walk = (one, depth) => {
     const tag = one.tagName.toLowerCase();
     if (lines.length >= most || ["script", "style", "noscript", "svg"].includes(tag)) return;
     const said = attributes.filter(name => one.hasAttribute(name)).map(name => [name, one.getAttribute(name)]);
     const own = [...one.childNodes].filter(node => node.nodeType === 3).map(node => node.textContent).join(" ").trim();
-    const told = wordy.includes(tag) || ["button", "tab", "option", "radio", "link"].includes(one.getAttribute("role"));
+    const pressed = one.hasAttribute("onclick") || getComputedStyle(one).cursor === "pointer";
+    const told = pressed || wordy.includes(tag) || roles.includes(one.getAttribute("role"));
     lines.push([depth, tag, said, told ? own.slice(0, 60) : (own ? "*" : "")]);
     for (const child of one.children) walk(child, depth + 1);
   };
@@ -60,7 +67,7 @@ class Capture:
 
     def page(self, page: Page) -> None:
         """Take over the build of the page that is shown."""
-        lines = page.evaluate(_OUTLINE, [list(_ATTRIBUTES), list(_WORDY), _LINES])
+        lines = page.evaluate(_OUTLINE, [_ATTRIBUTES, _WORDY, _ROLES, _LINES])
         self._add(f"The page {self._path(page.url)}", "\n".join(map(self._line, lines)))
 
     def asked(self, requests: Iterable[tuple[str, int]]) -> None:
@@ -74,6 +81,23 @@ class Capture:
         except (msgspec.DecodeError, RecursionError):
             told = f"{len(body):,} bytes that are not JSON"
         self._add(f"The answer of {self._path(url)}", "\n".join(map(self._blotted, told.splitlines()[:_LINES])))
+
+    def browser(self, browser: Browser) -> None:
+        """Take over what a browser shows and got."""
+        from playwright.sync_api import Error  # noqa: PLC0415  who asks over HTTP needs no browser installed
+
+        with suppress(Error):  # the page may be what hangs
+            self.page(browser.page)
+        self.asked((one.url, one.status) for one in browser.answers)
+        told = [one for one in browser.answers if "json" in one.headers.get("content-type", "")]
+        for one in told[-_ANSWERS:]:
+            self.answer(one.url, browser.body(one))
+
+    def web(self, web: Web) -> None:
+        """Take over what was answered over HTTP."""
+        self.asked((url, reply.status) for url, reply in web.seen)
+        for url, reply in web.seen:
+            self.answer(url, reply.body)
 
     def write(self, folder: Path, source: str, at: datetime) -> Path:
         """Keep it as a text file; the oldest ones of that source go."""
@@ -102,6 +126,23 @@ class Capture:
             for name, value in attributes
         ]
         return f"{' ' * depth}{' '.join([tag, *said])}{f': {self._blotted(words)}' if words else ''}"
+
+
+def secrets_of(kept: bytes) -> list[str]:
+    """All texts of a log-in, as the vault keeps it, that are long enough to be told from common words."""
+    found: list[str] = []
+
+    def look(value: object) -> None:
+        for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            look(one)
+        if isinstance(value, str) and len(value) >= 6:
+            found.append(value)
+
+    try:
+        look(msgspec.json.decode(kept))
+    except msgspec.DecodeError:
+        found.append(kept.decode(errors="replace"))
+    return found
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:

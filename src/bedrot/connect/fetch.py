@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bedrot.config import Connect, Settings
 from bedrot.connect.alone import alone, emptied
+from bedrot.connect.capture import Capture, secrets_of
 from bedrot.connect.connector import Browse, Connector, Keep, Pull, Pulled, Task, connector_of
 from bedrot.connect.order import Turn, look, pull_name
 from bedrot.connect.states import NotFetched, State
@@ -25,8 +28,11 @@ from bedrot.lake.zones import Lake
 from bedrot.walk.accept import Door, Outcome, Told
 from bedrot.walk.found import Found
 
+if TYPE_CHECKING:
+    from bedrot.connect.browser import Browser
+
 _SOON = timedelta(days=7)
-"""A log-in that ends within this time is worth a word."""
+"""A log-in that ends within this time, or within a third of its whole time, is worth a word."""
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a connector may raise on answers that nobody has thought of."""
 _A_WALK = 1800.0
@@ -53,6 +59,7 @@ class Fetch:
     now: datetime
     limits: Limits = field(default_factory=Limits)
     _requests: int = 0
+    _capture: Capture | None = None
 
     def account(self, source: Source, account: str) -> Standing:
         """How it stands with the account after asking; noted in the ledger, whatever it is. Busy where others ask."""
@@ -83,7 +90,7 @@ class Fetch:
 
     def _ends(self, session: Session) -> str:
         """A sentence where the log-in ends soon."""
-        if session.until is None or session.until - self.now >= _SOON:
+        if session.until is None or session.until - self.now >= min(_SOON, (session.until - session.since) / 3):
             return ""
         return (
             f"The log-in ends on {session.until:%Y-%m-%d}: bedrot login {session.source} --account {session.account}."
@@ -113,10 +120,16 @@ class Fetch:
         self, source: Source, connector: Connector, account: str, folder: Path, pieces: Pieces
     ) -> Pulled | NotFetched:
         """What a pull was, or why it is none."""
+        self._capture = None
         try:
             return self._pull(source, connector, account, folder, pieces)
         except NotFetched as wrong:
-            return wrong
+            if self._capture is None:
+                return wrong
+            path = self._capture.write(self.lake.captures, source.name, self.now)
+            kept = f"Send with a report how it looked, without names and secrets: {self.lake.relative(path)}."
+            by_hand = f"Until it is mended: bedrot collect {source.name}."
+            return NotFetched(wrong.state, wrong.sentence, f"{kept} {by_hand}", rest=wrong.rest)
 
     def _pull(self, source: Source, connector: Connector, account: str, folder: Path, pieces: Pieces) -> Pulled:
         """Ask for what is due; NotFetched, without any request where one would be of no use."""
@@ -183,12 +196,9 @@ class Fetch:
         raise Defect("The connector says no way of asking.", "Report it.")
 
     def _pulled(self, pull: Pull, web: Web, session: Session, task: Task, keep: Keep) -> Pulled:
-        """The same over HTTP; what was sent is counted, however it ends."""
-        with web:
-            try:
-                return pull(web, session, task, keep)
-            finally:
-                self._requests = web.requests
+        """The same over HTTP."""
+        with web, self._watched(web, session, lambda seen: seen.web(web)):
+            return pull(web, session, task, keep)
 
     def _browsed(self, browse: Browse, places: Mapping[str, str], session: Session, task: Task, keep: Keep) -> Pulled:
         """The same in a browser, which may itself fail."""
@@ -197,13 +207,28 @@ class Fetch:
         from bedrot.connect.browser import Browser  # noqa: PLC0415  the same
 
         try:
-            with Browser(places, session.secret, self.limits) as browser:
-                try:
-                    return browse(browser, task, keep)
-                finally:
-                    self._requests = browser.requests
+            with (
+                Browser(places, session.secret, self.limits) as browser,
+                self._watched(browser, session, lambda seen: seen.browser(browser)),
+            ):
+                pulled = browse(browser, task, keep)
+                task.renew(browser.kept())  # pages renew what they keep while they are used
+                return pulled
         except Error as failed:
             raise NotFetched(State.UNREACHABLE, "The browser failed while it was used.", "Try again later.") from failed
+
+    @contextmanager
+    def _watched(self, way: Web | Browser, session: Session, look: Callable[[Capture], None]) -> Iterator[None]:
+        """Count what is sent, however it ends; where the service has changed, `look` at what came."""
+        try:
+            yield
+        except (NotFetched, *_STUMBLES) as wrong:
+            if not isinstance(wrong, NotFetched) or wrong.state is State.CHANGED:
+                self._capture = Capture([session.account, *secrets_of(session.secret)])
+                look(self._capture)
+            raise
+        finally:
+            self._requests = way.requests
 
     def _session(self, source: Source, account: str, standings: Sequence[Standing]) -> Session:
         """The log-in of the account; NotFetched where there is none, or where asking with it was refused already."""

@@ -21,6 +21,7 @@ from bedrot.connect.states import NotFetched, State
 from bedrot.errors import Defect
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SEEN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,13 @@ Judge = Callable[[Reply], None]
 class Web:
     """One fetch's way to the hosts of a service, as a context; `places` says where each host is reached.
 
-    `requests` counts what was really sent, retries among them.
+    `requests` counts what was really sent, retries among them; `seen` are the last answers and where they are from.
     """
 
     places: Mapping[str, str]
     limits: Limits = field(default_factory=Limits)
     requests: int = 0
+    seen: list[tuple[str, Reply]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         for host, base in self.places.items():
@@ -128,6 +130,7 @@ class Web:
             ):
                 with attempt:
                     reply = self._runner.run(self._once(method, self._reached(url), params, headers, until))
+                    self.seen = [*self.seen[1 - _SEEN :], (url, reply)]
                     judge(reply)
                     self._refuse(reply)
         except Again as last:

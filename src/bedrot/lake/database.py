@@ -152,7 +152,8 @@ class Database:
             name = getattr(failed, "sqlite_errorname", "") or ""
             if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or name == "SQLITE_ERROR":  # not our tables
                 raise self._damaged(str(failed)) from failed
-            if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            # PROTOCOL: another one has been in the middle of opening the ledger for as long as SQLite waits.
+            if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
                 do = "Wait until it has finished, then try again."
                 raise Busy("Another process is writing to the ledger.", do, file=str(self.path)) from failed
             sentence, do = f"The ledger cannot be written ({failed}).", "Check the disk, then try again."

@@ -112,6 +112,11 @@ class Lake:
         return self.work / "spill"
 
     @property
+    def captures(self) -> Path:
+        """How changed services looked, for reports: texts without names and secrets, which nobody needs to keep."""
+        return self.root / "captures"
+
+    @property
     def pulls(self) -> Path:
         """Scratch of those who ask a service while others write: what they have not taken in yet, and their locks."""
         return self.work / "pulls"
