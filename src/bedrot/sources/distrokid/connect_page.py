@@ -1,0 +1,47 @@
+"""What all of DistroKid's pages have in common: that they are whole, and whose they are."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from bedrot.connect.browser import Browser
+from bedrot.connect.states import NotFetched, State
+
+HOST = "distrokid.com"
+_ACCOUNT = "#account"
+_BY_HAND = "Report it. Until this is mended: bedrot collect distrokid."
+
+
+def open_page(browser: Browser, url: str) -> bytes:
+    """Open a page; its bytes as the service sent them, or NotFetched where they did not all come."""
+    seen, path, found = len(browser.answers), urlsplit(url).path, list[bytes]()
+    browser.open(url)
+
+    def whole() -> bool:
+        if path in browser.failed:
+            raise NotFetched(State.UNREACHABLE, "The page did not come whole.", "Nothing was kept; try again later.")
+        for one in reversed(browser.answers[seen:]):
+            if one.request.is_navigation_request() and one.frame == browser.page.main_frame:
+                found.append(browser.body(one))
+                return True
+        return False
+
+    browser.wait(whole, "The page did not come whole.")
+    if len(found[0]) > browser.limits.bytes:
+        raise NotFetched(State.CHANGED, f"The page is larger than {browser.limits.bytes >> 20} MiB.", _BY_HAND)
+    return found[0]
+
+
+def see_whose(browser: Browser, account: str) -> None:
+    """NotFetched unless the page says that it is the account's."""
+    shown = browser.page.locator(_ACCOUNT)
+    if not shown.count():
+        browser.refuse(0)
+        raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.", _BY_HAND)
+    name = shown.first.inner_text().strip()
+    if name != account:
+        raise NotFetched(
+            State.WRONG_ACCOUNT,
+            f"The log-in opens the account {name}, not {account}.",
+            f"Log in with the right one: bedrot login distrokid --account '{account}'.",
+        )
