@@ -164,6 +164,15 @@ def lake_of_environment() -> Path | None:
     return Path(told) if told else None
 
 
+def without_traces() -> None:
+    """Take out of the environment what lets the program that drives a browser tell or record all that it is told.
+
+    Its traces hold cookies and what is typed.
+    """
+    for name in ("DEBUG", "DEBUGP", "DEBUG_FILE", "PWDEBUG"):
+        os.environ.pop(name, None)
+
+
 def vault_of_environment() -> tuple[Path, str | None]:
     """Where this person's vault is unless told otherwise, and `BEDROT_VAULT_KEY`, which is removed as it is read.
 

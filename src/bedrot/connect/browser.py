@@ -22,7 +22,6 @@ from playwright.sync_api import Download as Saving
 from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLong
 
-from bedrot.config import without_traces
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.web import Limits
 from bedrot.errors import Misconfigured
@@ -67,7 +66,6 @@ class Browser:
 
     def __enter__(self) -> Self:
         program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
-        without_traces()
         self._playwright = sync_playwright().start()
         as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         try:

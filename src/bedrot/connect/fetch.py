@@ -15,6 +15,7 @@ from bedrot.config import Connect, Settings
 from bedrot.connect.alone import alone, emptied
 from bedrot.connect.capture import Capture, secrets_of
 from bedrot.connect.connector import Browse, Connector, Keep, Pull, Pulled, Task, connector_of
+from bedrot.connect.discreet import Discreet
 from bedrot.connect.order import Turn, look, pull_name
 from bedrot.connect.states import NotFetched, State
 from bedrot.connect.vault import Session, Vault
@@ -183,10 +184,11 @@ class Fetch:
     ) -> Pulled:
         """What the connector gets, in the way that it asks; NotFetched also where it stumbles over an answer."""
         try:
-            if connector.pull is not None:
-                return self._pulled(connector.pull, Web(places, self.limits), session, task, keep)
-            if connector.browse is not None:
-                return self._browsed(connector.browse, places, session, task, keep)
+            with Discreet(secrets_of(session.secret)):
+                if connector.pull is not None:
+                    return self._pulled(connector.pull, Web(places, self.limits), session, task, keep)
+                if connector.browse is not None:
+                    return self._browsed(connector.browse, places, session, task, keep)
         except _STUMBLES as stumble:
             raise NotFetched(
                 State.CHANGED,

@@ -17,6 +17,7 @@ import httpx
 import msgspec
 import stamina
 
+from bedrot.connect.discreet import hush
 from bedrot.connect.states import NotFetched, State
 from bedrot.errors import Defect
 
@@ -91,6 +92,7 @@ class Web:
             parts = urlsplit(base)
             if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
                 raise Defect(f"{host} would be asked without encryption.", "Give its address with https://.")
+        hush()
         self._runner = asyncio.Runner()
         self._client: httpx.AsyncClient | None = None
         self._last = -self.limits.gap
