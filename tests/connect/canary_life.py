@@ -33,6 +33,7 @@ from bedrot.connect.browser import Browser
 from bedrot.connect.discreet import Discreet
 from bedrot.connect.fetch import Fetch
 from bedrot.connect.vault import Session
+from bedrot.connect.web import Limits
 
 Anything = Callable[..., Any]
 
@@ -82,6 +83,13 @@ def stop_clocks(now: datetime) -> None:
     clock = SimpleNamespace(now=lambda _zone: now, fromtimestamp=datetime.fromtimestamp)
     for module in (connect, fetch, walk):
         module.datetime = clock  # type: ignore[attr-defined]
+
+
+def be_quick() -> None:
+    """Wait less long for what does not come."""
+    given = Limits.__init__.__defaults__
+    assert given is not None
+    Limits.__init__.__defaults__ = (24.0, *given[1:])  # type: ignore[attr-defined]
 
 
 def be_a_person(typed: list[str]) -> None:
@@ -239,6 +247,7 @@ AT_FIRST: dict[str, Callable[[], object]] = {
 
 def main(plants: str, now: str, *command: str) -> None:
     listen()
+    be_quick()
     stop_clocks(datetime.fromisoformat(now).astimezone(UTC))
     for plant in plants.split("+"):
         (AT_FIRST.get(plant) or partial(in_the_middle, IN_THE_MIDDLE[plant]))()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,12 @@ BACK = {"distrokid": (3, 6), "toolost": (3, 5), "metaads": (4, 7), "tiktok": (3,
 MOST_REFUSED = 2
 """Requests that a fetch needs to learn that the log-in is over: the page, and that of logging in, to which it leads."""
 STATES = dict.fromkeys(BEGUN, "provisional") | {"toolost": "fresh"}
-NEXT = dict.fromkeys(BEGUN, "Log in again.") | {"metaads": "Make a new one: bedrot login metaads."}
+NEXT = {
+    one.source: f"{'Make a new one' if one.source == 'metaads' else 'Log in again'}: "
+    f"bedrot login {one.source} --account {shlex.quote(one.name)}."
+    for one in ACCOUNTS
+}
+"""What a person is told to do when a log-in has ended, as it can be pasted."""
 KEYS = {
     "streams_daily": "source, account, store, date",
     "ads_daily": "source, account, ad_id, day, result_type",

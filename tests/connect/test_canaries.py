@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -229,6 +230,13 @@ def watched(pid: int) -> Iterator[dict[int, tuple[bytes, bytes]]]:
         thread.join()
 
 
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A folder with a short name: a browser puts sockets into its own, whose names may have a hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="life-") as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def house(root: Path, source: str, way: str = "") -> Iterator[House]:
     service = MADE[way or source](LABEL)
@@ -272,18 +280,18 @@ def few(states: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("states", [few(HTTP), pytest.param(HTTP, marks=pytest.mark.slow)], ids=["few", "all"])
-def test_a_token_over_http_in_its_states(tmp_path: Path, states: dict[str, str]) -> None:
-    with house(tmp_path, "metaads") as home:
+def test_a_token_over_http_in_its_states(root: Path, states: dict[str, str]) -> None:
+    with house(root, "metaads") as home:
         assert looked_at(home, states) == []
-        assert list((tmp_path / "lake" / "captures").iterdir())
+        assert list((root / "lake" / "captures").iterdir())
 
 
 @needs_chromium
 @pytest.mark.parametrize("states", [few(PAGES), pytest.param(PAGES, marks=pytest.mark.slow)], ids=["few", "all"])
-def test_private_answers_in_their_states(tmp_path: Path, states: dict[str, str]) -> None:
-    with house(tmp_path, "linktree") as home:
+def test_private_answers_in_their_states(root: Path, states: dict[str, str]) -> None:
+    with house(root, "linktree") as home:
         assert looked_at(home, states) == []
-        kept = b"".join(path.read_bytes() for path in (tmp_path / "lake" / "captures").iterdir())
+        kept = b"".join(path.read_bytes() for path in (root / "lake" / "captures").iterdir())
         assert b'name="csrf"' in kept
         assert any("email" in one for one in home.portal.secrets())
 
@@ -296,8 +304,8 @@ CRASHES = [
 
 
 @pytest.mark.parametrize(("source", "plant"), CRASHES)
-def test_a_crash_in_the_middle(tmp_path: Path, source: str, plant: str) -> None:
-    with house(tmp_path, source) as home:
+def test_a_crash_in_the_middle(root: Path, source: str, plant: str) -> None:
+    with house(root, source) as home:
         home.log_in()
         life = home.live("fetch", plant=plant)
         assert life.code != 0
@@ -306,8 +314,8 @@ def test_a_crash_in_the_middle(tmp_path: Path, source: str, plant: str) -> None:
         assert home.hits(life) == []
 
 
-def test_what_a_person_allows_and_what_it_is_traded_for(tmp_path: Path) -> None:
-    with house(tmp_path, "toolost", "api") as home:
+def test_what_a_person_allows_and_what_it_is_traded_for(root: Path) -> None:
+    with house(root, "toolost", "api") as home:
         secret = home.secrets["secret of the program"] = canary("toolost", "client-secret")
         person = home.portal.people["owner"]
         typed = f"{json.dumps(['owner', person.password])}\n{CLIENT}\n{secret}\n"
@@ -323,8 +331,8 @@ def test_what_a_person_allows_and_what_it_is_traded_for(tmp_path: Path) -> None:
 
 
 @needs_chromium
-def test_a_person_logs_in_in_a_window(tmp_path: Path) -> None:
-    with house(tmp_path, "toolost") as home:
+def test_a_person_logs_in_in_a_window(root: Path) -> None:
+    with house(root, "toolost") as home:
         home.portal.faults.second_factor = True
         person = home.portal.people["owner"]
         lives = [home.live("login", "toolost", typed=json.dumps(["owner", person.password, person.code]) + "\n")]
@@ -340,9 +348,9 @@ def test_a_person_logs_in_in_a_window(tmp_path: Path) -> None:
 
 @needs_chromium
 @pytest.mark.parametrize("all_at_once", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["all", "own"])
-def test_a_fetch_that_is_killed_in_the_middle(tmp_path: Path, all_at_once: bool) -> None:
+def test_a_fetch_that_is_killed_in_the_middle(root: Path, all_at_once: bool) -> None:
     """The browser's folder is its own: what a killed one leaves is for nobody else, and holds no log-in."""
-    with house(tmp_path, "linktree") as home:
+    with house(root, "linktree") as home:
         home.log_in()
         home.portal.faults.slow = True
         with home.start("fetch") as process, watched(process.pid) as children:
@@ -378,8 +386,8 @@ def until(so: Callable[[], bool]) -> None:
 # ---- the wrong variants ----
 
 
-def test_leaks_are_found_wherever_they_are(tmp_path: Path) -> None:
-    with house(tmp_path, "metaads") as home:
+def test_leaks_are_found_wherever_they_are(root: Path) -> None:
+    with house(root, "metaads") as home:
         life = logged_in_and_fetched(home, 0, plant="log_coded+leave+start+pass_on+print_it+put_into_lake")
         assert b"provisional" in life.said
         hits = home.hits(life)
@@ -403,8 +411,8 @@ def test_leaks_are_found_wherever_they_are(tmp_path: Path) -> None:
     ],
     ids=["locals-of-a-crash", "headers", "locals-of-a-refusal"],
 )
-def test_without_its_precautions_a_token_gets_out(tmp_path: Path, plant: str, fault: str, where: str) -> None:
-    with house(tmp_path, "metaads") as home:
+def test_without_its_precautions_a_token_gets_out(root: Path, plant: str, fault: str, where: str) -> None:
+    with house(root, "metaads") as home:
         life = logged_in_and_fetched(home, 0, fault, plant)
         assert any(where in one for one in home.hits(life))
 
@@ -420,7 +428,7 @@ def test_without_its_precautions_a_token_gets_out(tmp_path: Path, plant: str, fa
     ],
     ids=["state", "key", "traces"],
 )
-def test_without_its_precautions_a_browser_lets_a_log_in_out(tmp_path: Path, plant: str, where: str) -> None:
-    with house(tmp_path, "linktree") as home:
+def test_without_its_precautions_a_browser_lets_a_log_in_out(root: Path, plant: str, where: str) -> None:
+    with house(root, "linktree") as home:
         life = logged_in_and_fetched(home, 0, plant=plant)
         assert any(where in one for one in home.hits(life))

@@ -147,3 +147,16 @@ def test_where_nothing_has_changed_nothing_is_captured(asking: Asking, portal: P
     portal.expire()
     asking.fetch(NOW)
     assert not asking.lake.captures.exists()
+
+
+def test_an_answer_of_before_is_not_called_good(asking: Asking, clock: Clock) -> None:
+    assert asking.fetch(NOW).state == "provisional"
+    clock.now = NOW - 5 * DAY  # the service hands out what it had five days ago
+    old = asking.fetch(NOW + DAY)
+    assert (old.state, str(NOW.date()) in old.sentence) == ("unreachable", True)
+
+
+def test_an_answer_that_stops_some_days_ago_has_nothing_new(asking: Asking, clock: Clock) -> None:
+    clock.now = NOW - 5 * DAY
+    late = asking.fetch(NOW)
+    assert (late.state, late.sentence) == ("no data yet", f"Linktree shows no day after {(NOW - 5 * DAY).date()} yet.")

@@ -16,8 +16,11 @@ from vault_looks import traced, traced_below
 from bedrot.demo.ads import ACCOUNT, advertising
 from bedrot.demo.label import invent
 from bedrot.demo.meta_campaigns import local
+from bedrot.lake.ledger import Ledger
 from bedrot.lake.opened import open_snapshot
 from bedrot.lake.snapshot import current
+from bedrot.tell.status import status
+from bedrot.walk.run import Walk
 
 LABEL = invent(7)
 NOON = datetime(2025, 3, 20, 18, 0, tzinfo=UTC)
@@ -108,7 +111,10 @@ def test_after_a_failed_log_in_nobody_is_asked_until_a_person_logs_in_again(
     portal.expire()
     failed = asking.fetch(NOON)
     assert (failed.state, failed.requests) == ("expired", 1)
-    assert "bedrot login metaads" in failed.do
+    assert failed.do == f"Make a new one: bedrot login metaads --account {asking.account}."
+    with Ledger(asking.lake.ledger_path) as ledger:
+        (needs,) = status(Walk(asking.lake, ledger, asking.settings)).needs
+    assert needs == f"metaads, {asking.account}, asked on {NOON:%Y-%m-%d}: {failed.sentence} {failed.do}"
     for day in (1, 2, 30):
         again = asking.fetch(NOON + day * DAY)
         assert (again.state, again.requests, again.sentence) == ("expired", 0, failed.sentence)
@@ -126,10 +132,15 @@ def test_nobody_logged_in_is_said_without_asking(asking: Asking, portal: Portal)
 
 
 def test_a_log_in_that_ends_soon_is_told(asking: Asking, portal: Portal) -> None:
-    asking.log_in(portal.people["owner"].token, NOON - DAY, until=4 * DAY)
+    asking.log_in(portal.people["owner"].token, NOON - 10 * DAY, until=13 * DAY)
     standing = asking.fetch(NOON)
     assert standing.state == "expiring"
     assert "2025-03-23" in standing.sentence
+
+
+def test_a_log_in_that_never_lasts_long_is_not_called_ending_on_its_first_day(asking: Asking, portal: Portal) -> None:
+    asking.log_in(portal.people["owner"].token, NOON - DAY, until=4 * DAY)
+    assert asking.fetch(NOON).state == "provisional"
 
 
 @pytest.mark.parametrize(

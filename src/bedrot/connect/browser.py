@@ -22,7 +22,7 @@ from playwright.sync_api import Download as Saving
 from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLong
 
-from bedrot.connect.states import NotFetched, State
+from bedrot.connect.states import NotFetched, State, challenged, forbidden, logged_out
 from bedrot.connect.web import Limits
 from bedrot.errors import Misconfigured
 
@@ -115,7 +115,7 @@ class Browser:
             raise self._unopened(str(wrong)) from wrong
         self.refuse(answer.status if answer else 0)
         if urlsplit(self.page.url).path.rstrip("/") != parts.path.rstrip("/"):
-            raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+            raise logged_out()
         return self.page
 
     def _unopened(self, said: str) -> NotFetched:
@@ -127,13 +127,13 @@ class Browser:
     def refuse(self, status: int) -> None:
         """NotFetched for an answer's HTTP status, and for a page that wants to see a person."""
         if self.page.locator(f"form[id*={_CAPTCHA}], iframe[src*={_CAPTCHA}]").count():
-            raise NotFetched(State.CHALLENGED, "The service wants to see that you are a person.", "Log in again.")
+            raise challenged()
         if status == 429:
             raise NotFetched(State.THROTTLED, "The service wants to be asked less often.", "Try again later.", rest=900)
         if status == 401:
-            raise NotFetched(State.EXPIRED, "The log-in is over.", "Log in again.")
+            raise logged_out()
         if status == 403:
-            raise NotFetched(State.FORBIDDEN, "The service does not let this account see that.", "Ask who runs it.")
+            raise forbidden()
         if status >= 500:
             raise NotFetched(State.UNREACHABLE, f"The service fails at the moment (HTTP {status}).", "Try again later.")
         if status >= 400:
@@ -226,7 +226,7 @@ class Browser:
             return
         self.refuse(pages[-1].status)
         if self.page.locator("input[type=password]").count():
-            raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+            raise logged_out()
         if time.monotonic() > self._until:
             raise NotFetched(State.CHANGED, f"'{what}' brought a page and no file.", "Report it, download by hand.")
 

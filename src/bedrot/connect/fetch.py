@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,9 +94,8 @@ class Fetch:
         """A sentence where the log-in ends soon."""
         if session.until is None or session.until - self.now >= min(_SOON, (session.until - session.since) / 3):
             return ""
-        return (
-            f"The log-in ends on {session.until:%Y-%m-%d}: bedrot login {session.source} --account {session.account}."
-        )
+        word = "ends" if session.until > self.now else "ended"
+        return f"The log-in {word} on {session.until:%Y-%m-%d}: {login_command(session.source, session.account)}."
 
     def _noted(self, source: Source, account: str, found: Pulled | NotFetched, pieces: Pieces) -> Standing:
         """Take in what came, and note how it stands, as the lake's one writer.
@@ -125,6 +125,9 @@ class Fetch:
         try:
             return self._pull(source, connector, account, folder, pieces)
         except NotFetched as wrong:
+            if wrong.state.locked and "bedrot login" not in wrong.do:
+                do = f"{wrong.do.removesuffix('.')}: {login_command(source.name, account)}."
+                return NotFetched(wrong.state, wrong.sentence, do)
             if self._capture is None:
                 return wrong
             path = self._capture.write(self.lake.captures, source.name, self.now)
@@ -137,8 +140,7 @@ class Fetch:
         standings = self.ledger.standings(source.name, account)
         session = self._session(source, account, standings)
         if session.kind != connector.kind:
-            log_in = f"Log in: bedrot login {source.name} --account {account}."
-            raise NotFetched(State.EXPIRED, f"The log-in is for another way of asking {source.title}.", log_in)
+            raise NotFetched(State.EXPIRED, f"The log-in is for another way of asking {source.title}.", "Log in again.")
         task = replace(self._task(source, connector, account, standings), renew=partial(self._renew, session))
 
         def keep(name: str, body: bytes | Path, asked: Mapping[str, str]) -> None:
@@ -234,16 +236,15 @@ class Fetch:
 
     def _session(self, source: Source, account: str, standings: Sequence[Standing]) -> Session:
         """The log-in of the account; NotFetched where there is none, or where asking with it was refused already."""
-        log_in = f"Log in: bedrot login {source.name} --account {account}."
         session = self.vault.get(source.name, account)
         if session is None:
-            raise NotFetched(State.EXPIRED, f"Nobody is logged in to {source.title} as {account}.", log_in)
+            raise NotFetched(State.EXPIRED, f"Nobody is logged in to {source.title} as {account}.", "Log in.")
         last = next((one for one in reversed(standings) if one.requests), None)
         if last is None:
             return session
         state = State(last.state)
         if state.locked and session.since <= last.at:
-            raise NotFetched(state, last.sentence, last.do or log_in)
+            raise NotFetched(state, last.sentence, last.do)
         if state is State.THROTTLED and last.after is not None and self.now < last.after:
             raise NotFetched(state, last.sentence, last.do, rest=int((last.after - self.now).total_seconds()))
         return session
@@ -280,6 +281,11 @@ class Fetch:
         outcomes = list(door.offer_found(Found(path, path.name)))
         door.keep_sightings()
         return outcomes
+
+
+def login_command(source: str, account: str) -> str:
+    """The command with which a person logs in, as it can be pasted."""
+    return f"bedrot login {source} --account {shlex.quote(account)}"
 
 
 def places_of(connector: Connector, settings: Settings, source: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from bedrot.connect.states import NotFetched, State
+from bedrot.connect.states import NotFetched, State, logged_out
 from bedrot.connect.web import Reply, Web
 from bedrot.errors import Misconfigured
 
@@ -108,7 +108,7 @@ def allowed(
 def renewed(web: Web, oauth: OAuth, grant: Grant, now: datetime) -> Grant:
     """The grant with new tokens; the old ones are worth nothing any more. NotFetched where a person has to log in."""
     if not grant.refresh:
-        raise NotFetched(State.EXPIRED, "The log-in is over.", "Log in again.")
+        raise logged_out()
     return _traded(web, oauth, grant, {"grant_type": "refresh_token", "refresh_token": grant.refresh}, now)
 
 

@@ -52,3 +52,20 @@ class NotFetched(BedrotError):
         super().__init__(sentence, do)
         self.state = state
         self.rest = rest
+
+
+def logged_out() -> NotFetched:
+    """The service does not take the log-in any more."""
+    return NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+
+
+def challenged() -> NotFetched:
+    """The service wants to see a person before it goes on."""
+    return NotFetched(State.CHALLENGED, "The service wants to see that you are a person.", "Log in again.")
+
+
+def forbidden() -> NotFetched:
+    """The log-in is good, and lacks a right."""
+    return NotFetched(
+        State.FORBIDDEN, "The service does not let this account see that.", "Give it the right, then log in again."
+    )

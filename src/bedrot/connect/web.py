@@ -18,7 +18,7 @@ import msgspec
 import stamina
 
 from bedrot.connect.discreet import hush
-from bedrot.connect.states import NotFetched, State
+from bedrot.connect.states import NotFetched, State, forbidden, logged_out
 from bedrot.errors import Defect
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -206,9 +206,9 @@ class Web:
             sentence = f"The service fails at the moment (HTTP {reply.status})."
             raise Again(NotFetched(State.UNREACHABLE, sentence, "Nothing was kept; try again later."))
         if reply.status == httpx.codes.UNAUTHORIZED:
-            raise NotFetched(State.EXPIRED, "The log-in is over.", "Log in again.")
+            raise logged_out()
         if reply.status == httpx.codes.FORBIDDEN:
-            raise NotFetched(State.FORBIDDEN, "The service does not let this account see that.", "Ask who runs it.")
+            raise forbidden()
         if reply.status != httpx.codes.OK:
             raise NotFetched(State.CHANGED, f"The service answers differently than it used to (HTTP {reply.status}).")
 

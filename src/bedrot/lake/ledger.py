@@ -259,6 +259,10 @@ class Ledger(Database):
             (*told, iso_or_none(standing.after), *days, standing.requests),
         )
 
+    def asked_accounts(self) -> list[tuple[str, str]]:
+        """The accounts that were ever asked for, as source and account."""
+        return [(row[0], row[1]) for row in self._all("SELECT DISTINCT source, account FROM standings ORDER BY 1, 2")]
+
     def standings(self, source: str, account: str) -> list[Standing]:
         """How it stood with an account at a service each time that it was asked, the last time last."""
         rows = self._all(

@@ -16,6 +16,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.config import Control
+from bedrot.connect.states import State
 from bedrot.contract import Merge, Table
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Staged
@@ -106,7 +107,7 @@ def status(walk: Walk) -> Status:
     found = Status(
         snapshot=snapshot.number if snapshot else None,
         files=list(_waiting(walk)),
-        pending=list(_pending(walk, facts, snapshot)),
+        pending=[*_pending(walk, facts, snapshot), *_locked_out(walk)],
     )
     rows: dict[tuple[str, str], int] = {}
     if snapshot is not None:
@@ -273,6 +274,14 @@ def _pending(walk: Walk, facts: Facts, snapshot: Snapshot | None) -> Iterator[st
         yield f"{waiting:,} {files} in raw and in no table yet: run `bedrot run`."
     elif (snapshot or facts.deliveries) and (snapshot is None or snapshot.inputs.get("key") != key_of(walk.inputs())):
         yield "Files, decisions, settings or the program changed since the tables were published: run `bedrot run`."
+
+
+def _locked_out(walk: Walk) -> Iterator[str]:
+    """Accounts that are not asked for again before a person has acted, as of the last time that they were."""
+    for source, account in walk.ledger.asked_accounts():
+        last = walk.ledger.standings(source, account)[-1]
+        if State(last.state).needs_person and not State(last.state).good:
+            yield f"{source}, {account}, asked on {last.at:%Y-%m-%d}: {last.sentence} {last.do}".strip()
 
 
 def _broken_off(facts: Facts, walked: AbstractSet[str]) -> Iterator[str]:

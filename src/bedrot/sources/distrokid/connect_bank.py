@@ -17,7 +17,7 @@ from playwright.sync_api import Download as Saving
 from playwright.sync_api import Locator, Page
 
 from bedrot.connect.browser import Browser, Download
-from bedrot.connect.states import NotFetched, State
+from bedrot.connect.states import NotFetched, State, challenged, logged_out
 from bedrot.sources.distrokid.connect_page import HOST, open_page, see_whose
 from bedrot.sources.distrokid.connect_proof import BY_HAND, Slice, prove_export
 
@@ -136,7 +136,7 @@ class Bank:
             answer = answered.value
         self.browser.refuse(answer.status if answer else 0)
         if urlsplit(self.browser.page.url).path != urlsplit(DETAILS).path:
-            raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+            raise logged_out()
         see_whose(self.browser, self.account)
         if self._shown() != wanted:
             raise NotFetched(State.CHANGED, f"The page did not take {wanted}.", BY_HAND)
@@ -254,9 +254,9 @@ def _look_at(browser: Browser, path: str, answer: Response) -> None:
     """NotFetched for an answer that a page got in the place of what it asked for at that path."""
     browser.refuse(answer.status)
     if answer.ok and urlsplit(answer.url).path != path:
-        raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+        raise logged_out()
     if answer.ok and "html" in answer.headers.get("content-type", "") and b"captcha" in browser.body(answer).lower():
-        raise NotFetched(State.CHALLENGED, "The service wants to see that you are a person.", "Log in again.")
+        raise challenged()
 
 
 def _see_budget(browser: Browser) -> None:

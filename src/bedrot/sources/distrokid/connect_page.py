@@ -43,5 +43,5 @@ def see_whose(browser: Browser, account: str) -> None:
         raise NotFetched(
             State.WRONG_ACCOUNT,
             f"The log-in opens the account {name}, not {account}.",
-            f"Log in with the right one: bedrot login distrokid --account '{account}'.",
+            "Log in with the right one.",
         )

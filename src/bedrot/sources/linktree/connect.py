@@ -6,7 +6,7 @@ known from that script only. Private answers come beside the wanted ones: they a
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ HOST = "linktr.ee"
 PAGE = f"https://{HOST}/admin/analytics"
 _SHORT, _LONG = "Last 7 days", "Last 365 days"
 _DAYS = 365
+_LATE = timedelta(days=2)
 _WANTED = "getAccountAnalytics"
 _PRIVATE = ("currentUser", "email", "wallet", "followers", "chat")
 _WAIT = "The analytics page did not show its numbers for 365 days."
@@ -39,8 +40,16 @@ def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     browser.press(_LONG)
     browser.wait(lambda: _whole(browser, before), _WAIT)
     days = _overviews(browser)[-1]
+    if task.since is not None and max(days) < task.since:
+        raise NotFetched(
+            State.UNREACHABLE,
+            f"Linktree gave days until {max(days)} only, when it had given them until {task.since}.",
+            "Nothing was kept; try again later.",
+        )
     for number, told in enumerate(_kept(browser, before), start=1):
         keep(f"graphql_{task.now:%Y%m%d_%H%M%S}_{number}.json", told, {"range": f"last-{_DAYS}-days"})
+    if max(days) < task.now.date() - _LATE:
+        return Pulled(State.NO_DATA, min(days), max(days), f"Linktree shows no day after {max(days)} yet.")
     return Pulled(State.PROVISIONAL, min(days), max(days))
 
 

@@ -106,7 +106,7 @@ class _Graph:
         wrong = NotFetched(
             State.WRONG_ACCOUNT,
             f"The token does not open the ad account {self.task.account}.",
-            "Log in with a token for that account: bedrot login metaads.",
+            "Log in with a token for that account.",
         )
         try:
             answer = self.get("", {"fields": "account_id,name,currency,timezone_name"})

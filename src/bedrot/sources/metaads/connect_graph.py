@@ -38,14 +38,12 @@ def judge(reply: Reply) -> None:
     if code in _RATE:
         raise throttled(60 * usage(reply.headers)[1] or None)
     if code in _EXPIRED:
-        raise NotFetched(
-            State.EXPIRED, "Meta does not take the token any more.", "Make a new one: bedrot login metaads."
-        )
+        raise NotFetched(State.EXPIRED, "Meta does not take the token any more.", "Make a new one.")
     if code in _FORBIDDEN:
         raise NotFetched(
             State.FORBIDDEN,
             "The token lacks a right that is needed.",
-            "Give it ads_read for this ad account, then: bedrot login metaads.",
+            "Give it ads_read for this ad account, then log in again.",
         )
     if code in _PASSING or error.get("is_transient"):
         raise Again(NotFetched(State.UNREACHABLE, f"Meta fails at the moment (code {code}).", "Try again later."))

@@ -51,7 +51,7 @@ def prove(came: Download, tab: str, account: str, days: int) -> Proof:
             raise NotFetched(
                 State.WRONG_ACCOUNT,
                 f"The download '{came.name}' is of the account {told}, not {account}.",
-                f"Log in with the right one: bedrot login tiktok --account {account}.",
+                "Log in with the right one.",
             )
         if any(is_xlsx(part.data) for part in parts(original)):
             raise NotFetched(State.CHANGED, f"'{tab}' brought a workbook, and CSV was chosen.", _BY_HAND)

@@ -20,7 +20,7 @@ from playwright.sync_api import TimeoutError as TookTooLong
 
 from bedrot.connect.browser import Browser
 from bedrot.connect.connector import Connector, Keep, Pulled, Task
-from bedrot.connect.states import NotFetched, State
+from bedrot.connect.states import NotFetched, State, logged_out
 from bedrot.contract import Facts, Original
 from bedrot.errors import Refused
 from bedrot.sources.toolost import portal, sales
@@ -78,12 +78,12 @@ def _see_whose(browser: Browser, account: str) -> None:
         browser.refuse(0)
         raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.", _BY_HAND) from missing
     if not name:
-        raise NotFetched(State.EXPIRED, "The log-in is over: the service wants to see it again.", "Log in again.")
+        raise logged_out()
     if name != account:
         raise NotFetched(
             State.WRONG_ACCOUNT,
             f"The log-in opens another account than {account}.",
-            f"Log in with the right one: bedrot login toolost --account '{account}'.",
+            "Log in with the right one.",
         )
 
 

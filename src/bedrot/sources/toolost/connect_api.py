@@ -72,7 +72,7 @@ class _Api:
             raise NotFetched(
                 State.WRONG_ACCOUNT,
                 f"The log-in opens another account than {self.task.account}.",
-                f"Log in with the right one: bedrot login toolost --account '{self.task.account}'.",
+                "Log in with the right one.",
             )
 
     def totals(self) -> dict[str, Decimal]:
@@ -123,7 +123,7 @@ def _by_month(rows: list[Any], told: int) -> dict[str, Decimal]:
 def _judge(reply: Reply) -> None:
     """Say apart that the access token is not taken."""
     if reply.status == 401:
-        raise _Ended(State.EXPIRED, "The log-in is over.", "Log in again: bedrot login toolost.")
+        raise _Ended(State.EXPIRED, "The log-in is over.", "Log in again.")
 
 
 API = Connector(
