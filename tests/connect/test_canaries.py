@@ -407,7 +407,7 @@ def test_leaks_are_found_wherever_they_are(root: Path) -> None:
     [
         ("show_locals+crash", "", "said: plain"),
         pytest.param("tell_headers", "", "forged requests said", marks=pytest.mark.slow),
-        pytest.param("show_locals", "forbidden", "said: plain", marks=pytest.mark.slow),
+        pytest.param("show_locals", "throttled", "said: plain", marks=pytest.mark.slow),
     ],
     ids=["locals-of-a-crash", "headers", "locals-of-a-refusal"],
 )
