@@ -46,6 +46,9 @@ def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
             f"Linktree gave days until {max(days)} only, when it had given them until {task.since}.",
             "Nothing was kept; try again later.",
         )
+    if task.since is not None and not any(days.values()):
+        note = "Linktree says of every day that nobody came; that was not so before, or there is nothing to keep."
+        return Pulled(State.NO_DATA, note=note)
     for number, told in enumerate(_kept(browser, before), start=1):
         keep(f"graphql_{task.now:%Y%m%d_%H%M%S}_{number}.json", told, {"range": f"last-{_DAYS}-days"})
     if max(days) < task.now.date() - _LATE:
@@ -91,14 +94,15 @@ def _analytics(data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None} if isinstance(told, dict) else {}
 
 
-def _overviews(browser: Browser, since: int = 0) -> list[list[date]]:
-    """The days of each overview that came; NotFetched where one has another form."""
+def _overviews(browser: Browser, since: int = 0) -> list[dict[date, bool]]:
+    """The days of each overview that came, and whether anybody did; NotFetched where one has another form."""
     found = []
     for _, data in _told(browser, since):
         overview = _analytics(data).get("overview")
         if isinstance(overview, dict):
             try:
-                found.append([date.fromisoformat(one["date"]) for one in overview["timeseries"] if "totalViews" in one])
+                told = [one for one in overview["timeseries"] if "totalViews" in one]
+                found.append({date.fromisoformat(one["date"]): one["totalViews"] != 0 for one in told})
             except (KeyError, TypeError, ValueError) as wrong:
                 raise NotFetched(State.CHANGED, "The page's numbers have another form than they had.") from wrong
     return [days for days in found if days]
