@@ -5,6 +5,9 @@ Each error is a sentence that a musician understands, the place concerned (file,
 
 from __future__ import annotations
 
+STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code that looks at bytes of others may raise, where nobody has thought of them."""
+
 
 class BedrotError(Exception):
     """Something went wrong that a person can act on; `do` says how."""

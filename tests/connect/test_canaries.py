@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from asking import KEY
-from browsing import client, needs_chromium
+from browsing import needs_chromium, state_of
 from linktree_portal import Linktree
 from meta_portal import MetaAds
 from portal import Answer, Asked, Clock, Faults, Manners, Portal, canary
@@ -138,13 +138,7 @@ class House:
             secret = self.portal.people["owner"].token.encode()
             self.vault.put(Session(self.source, ACCOUNT, "token", secret, at))
             return
-        with client(self.portal, self.user) as person:
-            cookies = [
-                {"name": one.name, "value": one.value, "domain": "127.0.0.1", "path": "/", "expires": -1}
-                | {"httpOnly": True, "secure": False, "sameSite": "Lax"}
-                for one in person.cookies.jar
-            ]
-        state = json.dumps({"cookies": cookies, "origins": []}).encode()
+        state = state_of(self.portal, self.user)
         self.vault.put(Session(self.source, ACCOUNTS[self.source], "browser", state, at, at + 30 * DAY))
 
     @property

@@ -6,7 +6,6 @@ ends at any request leaves nothing, the tests of each connector try. The short r
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -22,8 +21,8 @@ import distrokid_portal
 import httpx
 import pytest
 import toolost_portal
-from asking import KEY, Asking
-from browsing import client
+from asking import Asking
+from browsing import client, state_of
 from linktree_portal import Linktree
 from meta_portal import MetaAds
 from portal import Clock, Faults, Portal, Service
@@ -35,7 +34,7 @@ from bedrot.commands.connect import allow
 from bedrot.config import AccountRule, Connect, Settings
 from bedrot.connect.connector import Connector, connector_of
 from bedrot.connect.states import State
-from bedrot.connect.vault import Session, open_vault
+from bedrot.connect.vault import Session
 from bedrot.connect.web import Limits
 from bedrot.demo.ads import ACCOUNT
 from bedrot.demo.label import invent
@@ -128,7 +127,7 @@ OTHERWISE = {
 CELLS = [(way, mode) for way in WAYS for mode in MODES]
 
 
-def state_of(way: str, mode: str) -> str:
+def ends_in(way: str, mode: str) -> str:
     return OTHERWISE.get((way, mode), USUAL[mode])
 
 
@@ -152,10 +151,6 @@ class Once(Asking):
 
     way: str = ""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.vault = open_vault(self.root / "vault", KEY)
-
     @property
     def settings(self) -> Settings:
         connector = connector_of(self.found, self.way)
@@ -174,13 +169,7 @@ def secret_for(way: Way, portal: Portal, at: datetime) -> bytes:
         return allow(connector, places, client_of, lambda told: _allowing(portal, told), now=at, seconds=30)
     if connector.kind == "token":
         return portal.renew(way.user).encode()
-    with client(portal, way.user) as person:
-        cookies = [
-            {"name": one.name, "value": one.value, "domain": "127.0.0.1", "path": "/", "expires": -1}
-            | {"httpOnly": True, "secure": False, "sameSite": "Lax"}
-            for one in person.cookies.jar
-        ]
-    return json.dumps({"cookies": cookies, "origins": []}).encode()
+    return state_of(portal, way.user)
 
 
 def _allowing(portal: Portal, address: str) -> None:
@@ -275,9 +264,9 @@ def test_a_fault_ends_in_its_state_and_what_was_known_stays(
     asking, portal = cell(way)
     before, known = deliveries(asking), published(asking)
     portal.faults = Faults(**MODES[mode])
-    asking.limits = SHORT if state_of(way, mode) in ("portal changed", "unreachable") else LIMITS
+    asking.limits = SHORT if ends_in(way, mode) in ("portal changed", "unreachable") else LIMITS
     standing = asking.fetch(SECOND)
-    wanted = state_of(way, mode)
+    wanted = ends_in(way, mode)
     assert standing.state == wanted or (wanted == "good" and State(standing.state).good), standing.sentence
     assert standing.requests <= MOST_REQUESTS
     assert traced_below(asking.root, *(one.encode() for one in portal.secrets())) == []

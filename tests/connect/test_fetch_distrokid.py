@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -13,24 +12,18 @@ from typing import Any
 
 import pytest
 from asking import Asking
-from browsing import client
 from distrokid_portal import MAIN, DistroKid, Filter, page_of
 from portal import Answer, Asked, Clock, Faults, Portal, Seen
-from vault_looks import KEY, traced_below
+from vault_looks import traced_below
 
-from bedrot.commands.connect import log_in
-from bedrot.connect.browser import Browser, Download
-from bedrot.connect.connector import connector_of
+from bedrot.connect.browser import Download
 from bedrot.connect.states import NotFetched, State
-from bedrot.connect.vault import Session, open_vault
 from bedrot.connect.web import Limits
 from bedrot.demo import bank
 from bedrot.demo.distrokid_bank import COLUMNS, main_lines, royalty, spelling
 from bedrot.demo.distrokid_charts import APPLE, SPOTIFY, apple_page, spotify_page
 from bedrot.demo.label import invent
 from bedrot.lake.ledger import Ledger
-from bedrot.lake.opened import open_snapshot
-from bedrot.lake.snapshot import current
 from bedrot.sources.distrokid.connect_proof import Slice, prove_export, prove_page
 
 LABEL = invent(7)
@@ -45,17 +38,8 @@ MOST_REQUESTS = 5
 """Two pages of statistics, that of the bank's details, what the page asks about the export, and its file."""
 
 
-@dataclass
-class Label(Asking):
-    """A lake that asks for the label's own account."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.vault = open_vault(self.root / "vault", KEY)  # not derived from a passphrase, which takes seconds
-
-
-def asks(root: Path, portal: Portal, limits: Limits = LIMITS) -> Label:
-    return Label(root, "distrokid", MAIN, portal.url, limits)
+def asks(root: Path, portal: Portal, limits: Limits = LIMITS) -> Asking:
+    return Asking(root, "distrokid", MAIN, portal.url, limits)
 
 
 @pytest.fixture
@@ -70,55 +54,16 @@ def portal(clock: Clock) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def asking(tmp_path: Path, portal: Portal) -> Label:
+def asking(tmp_path: Path, portal: Portal) -> Asking:
     return asks(tmp_path, portal)
 
 
-def person(asking: Label, portal: Portal, at: datetime, code: str = "") -> None:
-    """A person logs in, in a browser, as they always do."""
-
-    def act(browser: Browser) -> None:
-        browser.page.get_by_label("User name").fill("owner")
-        browser.page.get_by_label("Password").fill(portal.people["owner"].password)
-        browser.page.get_by_role("button", name="Log in").click()
-        if code:
-            browser.page.get_by_label("Code").fill(code)
-            browser.page.get_by_role("button", name="Verify").click()
-
-    connector = connector_of(asking.found)
-    assert connector is not None
-    with Browser(dict.fromkeys(connector.hosts, portal.url), None, LIMITS) as browser:
-        state, until = log_in(browser, connector, act)
-    asking.vault.put(Session("distrokid", MAIN, "browser", state, at, until))
+def royalties(asking: Asking) -> Counter[tuple[Any, ...]]:
+    return Counter(asking.rows(f"SELECT {', '.join(COLUMNS)} FROM royalties"))
 
 
-def logged_in(asking: Label, portal: Portal, at: datetime) -> None:
-    """The same log-in without a window: the cookie that the portal gives, kept as a browser keeps it."""
-    with client(portal) as person:
-        cookies = [
-            {"name": one.name, "value": one.value, "domain": "127.0.0.1", "path": "/", "expires": -1}
-            | {"httpOnly": True, "secure": False, "sameSite": "Lax"}
-            for one in person.cookies.jar
-        ]
-    assert cookies
-    state = json.dumps({"cookies": cookies, "origins": []}).encode()
-    asking.vault.put(Session("distrokid", MAIN, "browser", state, at, at + 30 * DAY))
-
-
-def rows(asking: Label, query: str) -> list[tuple[Any, ...]]:
-    snapshot = current(asking.lake)
-    if snapshot is None:
-        return []
-    with open_snapshot(asking.lake, snapshot) as con:
-        return con.execute(query).fetchall()
-
-
-def royalties(asking: Label) -> Counter[tuple[Any, ...]]:
-    return Counter(rows(asking, f"SELECT {', '.join(COLUMNS)} FROM royalties"))
-
-
-def streams(asking: Label) -> dict[tuple[str, date], tuple[int, bool]]:
-    told = rows(asking, "SELECT store, date, streams, provisional FROM streams_daily WHERE source = 'distrokid'")
+def streams(asking: Asking) -> dict[tuple[str, date], tuple[int, bool]]:
+    told = asking.rows("SELECT store, date, streams, provisional FROM streams_daily WHERE source = 'distrokid'")
     assert len(told) == len({one[:2] for one in told})
     return {(store, day): (count, running) for store, day, count, running in told}
 
@@ -144,7 +89,7 @@ def played(*times: datetime) -> dict[tuple[str, date], tuple[int, bool]]:
     return found
 
 
-def deliveries(asking: Label) -> list[tuple[str, str]]:
+def deliveries(asking: Asking) -> list[tuple[str, str]]:
     with Ledger(asking.lake.ledger_path) as ledger:
         return sorted((one.feed, one.name) for one in ledger.deliveries())
 
@@ -164,10 +109,10 @@ def months(first: str, last: str, store: str = "") -> dict[str, str]:
 
 
 def test_a_person_logs_in_once_and_what_comes_is_the_truth(
-    asking: Label, portal: Portal, clock: Clock, tmp_path: Path
+    asking: Asking, portal: Portal, clock: Clock, tmp_path: Path
 ) -> None:
     portal.faults.second_factor = True
-    person(asking, portal, NOW - DAY, code=portal.people["owner"].code)
+    asking.person(portal, NOW - DAY, code=portal.people["owner"].code)
     before = len(portal.requests)
     standing = asking.fetch(NOW)
     assert (standing.state, standing.sentence) == ("provisional", "")
@@ -187,7 +132,7 @@ def test_a_person_logs_in_once_and_what_comes_is_the_truth(
     assert (again.state, again.requests, len(deliveries(asking))) == ("provisional", 1, 3)
     clock.now = LATER
     portal.faults.second_factor = False
-    logged_in(asking, portal, LATER)
+    asking.cookie(portal, LATER)
     later = asking.fetch(LATER)
     assert (later.state, later.last) == ("provisional", date(2026, 3, 8))
     assert given(portal)[1:] == [months("2025-12", "2026-03")]
@@ -201,7 +146,7 @@ def test_a_person_logs_in_once_and_what_comes_is_the_truth(
 def test_a_big_export_is_filtered_and_waited_for(tmp_path: Path, clock: Clock) -> None:
     with Portal(DistroKid(LABEL, most_rows=5_000), clock) as portal:
         asking = asks(tmp_path, portal)
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
     assert standing.state == "provisional", standing.sentence
     assert given(portal) == [months("2013-01", "2026-02")]
@@ -227,7 +172,7 @@ class Strict(DistroKid):
 def test_what_is_refused_is_asked_for_in_parts(tmp_path: Path, clock: Clock) -> None:
     with Portal(Strict(LABEL, most_rows=6_000), clock) as portal:
         asking = asks(tmp_path, portal)
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
     assert standing.state == "provisional", standing.sentence
     assert given(portal) == [
@@ -248,7 +193,7 @@ def test_what_is_refused_is_asked_for_in_parts(tmp_path: Path, clock: Clock) -> 
 def test_months_that_are_too_much_are_asked_for_by_store(tmp_path: Path, clock: Clock) -> None:
     with Portal(Strict(LABEL, most_rows=1_150), clock) as portal:
         asking = asks(tmp_path, portal, Limits(seconds=120))
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
     assert standing.state == "provisional", standing.sentence
     by_store = [one for one in given(portal) if one["store"]]
@@ -271,7 +216,7 @@ class Silent(DistroKid):
 def test_a_page_that_says_nothing_more_is_loaded_anew(tmp_path: Path, clock: Clock) -> None:
     with Portal(Silent(LABEL, most_rows=5_000, polls=1), clock) as portal:
         asking = asks(tmp_path, portal, Limits(seconds=40, patience=1))
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
     assert standing.state == "provisional", standing.sentence
     assert [one.path for one in sent(portal)[-4:]] == [EXPORT, "/bank/details/", EXPORT, FILE]
@@ -283,7 +228,7 @@ def test_a_page_that_says_nothing_more_is_loaded_anew(tmp_path: Path, clock: Clo
 def test_what_is_never_ready_ends_within_the_time(tmp_path: Path, clock: Clock) -> None:
     with Portal(DistroKid(LABEL, most_rows=5_000, polls=10_000), clock) as portal:
         asking = asks(tmp_path, portal, Limits(seconds=20))
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
         assert standing.state == "unreachable"
         assert standing.sentence.startswith("DistroKid did not have the export ready in time")
@@ -353,9 +298,9 @@ def test_all_that_can_go_wrong_is_tried() -> None:
     "fault", [pytest.param(one, marks=() if one in QUICKLY else pytest.mark.slow) for one in FAULTS]
 )
 def test_each_fault_ends_in_its_state_and_keeps_nothing(
-    asking: Label, portal: Portal, fault: str, tmp_path: Path
+    asking: Asking, portal: Portal, fault: str, tmp_path: Path
 ) -> None:
-    logged_in(asking, portal, NOW - DAY)
+    asking.cookie(portal, NOW - DAY)
     wrong, state = FAULTS[fault]
     for name, value in wrong.items():
         setattr(portal.faults, name, value)
@@ -379,7 +324,7 @@ def test_what_goes_wrong_in_the_middle_ends_in_its_state_and_keeps_nothing(
 ) -> None:
     with Portal(Turning(LABEL, at=at, fault=fault), clock) as portal:
         asking = asks(tmp_path, portal, SHORT if state == "unreachable" else LIMITS)
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
     assert standing.state == state, standing.sentence
     assert deliveries(asking) == []
@@ -389,9 +334,9 @@ def test_what_goes_wrong_in_the_middle_ends_in_its_state_and_keeps_nothing(
     "after", [pytest.param(one, marks=() if one == 3 else pytest.mark.slow) for one in range(MOST_REQUESTS)]
 )
 def test_a_log_in_that_ends_in_the_middle_leaves_nothing_and_the_next_one_completes(
-    asking: Label, portal: Portal, after: int
+    asking: Asking, portal: Portal, after: int
 ) -> None:
-    logged_in(asking, portal, NOW - DAY)
+    asking.cookie(portal, NOW - DAY)
     portal.faults.expires_after = 1 + after  # the page that the log-in led to was the first
     standing = asking.fetch(NOW)
     assert (standing.state, standing.requests) == ("expired", after + 2)  # instead of the answer there comes the log-in
@@ -403,7 +348,7 @@ def test_a_log_in_that_ends_in_the_middle_leaves_nothing_and_the_next_one_comple
     asking.walk(NOW)
     assert royalties(asking) == Counter()
     portal.faults.expires_after = None
-    logged_in(asking, portal, NOW + timedelta(minutes=5))
+    asking.cookie(portal, NOW + timedelta(minutes=5))
     assert asking.fetch(NOW + timedelta(minutes=6)).state == "provisional"
     asking.walk(NOW)
     assert len(deliveries(asking)) == 3
@@ -413,23 +358,23 @@ def test_a_log_in_that_ends_in_the_middle_leaves_nothing_and_the_next_one_comple
 
 @pytest.mark.slow
 def test_names_and_decimals_that_change_between_two_fetches_double_nothing(
-    asking: Label, portal: Portal, clock: Clock
+    asking: Asking, portal: Portal, clock: Clock
 ) -> None:
     first, then = datetime(2025, 6, 15, 12, tzinfo=UTC), datetime(2025, 11, 15, 12, tzinfo=UTC)
     for now in (first, then):
         clock.now = now
-        logged_in(asking, portal, now)
+        asking.cookie(portal, now)
         assert asking.fetch(now).state == "provisional"
         assert asking.walk(now).held == 0
     assert given(portal) == [months("", ""), months("2025-04", "2025-11")]
     assert royalties(asking) == paid(then, coarse=date(2025, 4, 1))
-    assert {one[0] for one in rows(asking, "SELECT DISTINCT store FROM royalties")} >= {"Meta"}
+    assert {one[0] for one in asking.rows("SELECT DISTINCT store FROM royalties")} >= {"Meta"}
     assert streams(asking) == played(first, then)
 
 
 @pytest.mark.slow
-def test_days_that_have_not_come_yet_are_not_called_fresh(asking: Label, portal: Portal, clock: Clock) -> None:
-    logged_in(asking, portal, NOW - DAY)
+def test_days_that_have_not_come_yet_are_not_called_fresh(asking: Asking, portal: Portal, clock: Clock) -> None:
+    asking.cookie(portal, NOW - DAY)
     assert asking.fetch(NOW).last == date(2026, 2, 6)
     same = asking.fetch(NOW + DAY)
     assert (same.state, same.sentence) == ("no data yet", "DistroKid shows no day after 2026-02-06 yet.")
@@ -448,11 +393,11 @@ def test_earnings_that_come_after_the_first_fetch_are_asked_for_as_a_whole(tmp_p
     service = Turning(LABEL, at="/bank/details/", fault="empty_account")
     with Portal(service, clock) as portal:
         asking = asks(tmp_path, portal)
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         first = asking.fetch(NOW)
         assert (first.state, first.requests, len(deliveries(asking))) == ("provisional", 3, 2)
         clock.now, service.at, portal.faults.empty_account = LATER, "", False
-        logged_in(asking, portal, LATER)
+        asking.cookie(portal, LATER)
         assert asking.fetch(LATER).state == "provisional"
         assert given(portal) == [months("", "")]
         clock.now, service.at = LATER + 3 * DAY, "/bank/details/"
@@ -488,7 +433,7 @@ class Lesser(DistroKid):
 def test_without_statistics_the_bank_comes_alone(tmp_path: Path, clock: Clock, refused: bool, said: str) -> None:
     with Portal(Lesser(LABEL, refused=refused), clock) as portal:
         asking = asks(tmp_path, portal)
-        logged_in(asking, portal, NOW - DAY)
+        asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
     assert (standing.state, standing.sentence) == ("fresh", said)
     assert [feed for feed, _ in deliveries(asking)] == ["distrokid.bank"]
@@ -498,8 +443,8 @@ def test_without_statistics_the_bank_comes_alone(tmp_path: Path, clock: Clock, r
 
 
 @pytest.mark.slow
-def test_statistics_that_a_plan_does_not_show_any_more_are_missed(asking: Label, portal: Portal, clock: Clock) -> None:
-    logged_in(asking, portal, NOW - DAY)
+def test_statistics_that_a_plan_does_not_show_any_more_are_missed(asking: Asking, portal: Portal, clock: Clock) -> None:
+    asking.cookie(portal, NOW - DAY)
     asking.fetch(NOW)
     clock.now = NOW + 3 * DAY
     portal.faults.forbidden = True

@@ -12,10 +12,6 @@ from linktree_portal import Linktree
 from portal import Clock, Portal
 from vault_looks import traced_below
 
-from bedrot.commands.connect import log_in
-from bedrot.connect.browser import Browser
-from bedrot.connect.connector import connector_of
-from bedrot.connect.vault import Session
 from bedrot.connect.web import Limits
 from bedrot.demo.label import invent
 from bedrot.demo.links import pages
@@ -43,24 +39,8 @@ def portal(clock: Clock) -> Iterator[Portal]:
 @pytest.fixture
 def asking(tmp_path: Path, portal: Portal) -> Asking:
     made = Asking(tmp_path, "linktree", PAGE.name, portal.url, LIMITS)
-    person(made, portal, NOW - DAY)
+    made.person(portal, NOW - DAY, PAGE.name)
     return made
-
-
-def person(asking: Asking, portal: Portal, at: datetime) -> None:
-    """A person logs in, in a browser, as they always do."""
-    who = portal.people[PAGE.name]
-
-    def act(browser: Browser) -> None:
-        browser.page.get_by_label("User name").fill(PAGE.name)
-        browser.page.get_by_label("Password").fill(who.password)
-        browser.page.get_by_role("button", name="Log in").click()
-
-    connector = connector_of(asking.found)
-    assert connector is not None
-    with Browser(dict.fromkeys(connector.hosts, portal.url), None, LIMITS) as browser:
-        state, until = log_in(browser, connector, act)
-    asking.vault.put(Session("linktree", PAGE.name, "browser", state, at, until))
 
 
 def known(asking: Asking) -> dict[date, tuple[int, int]]:
@@ -103,7 +83,7 @@ def test_after_the_log_in_ended_nobody_is_asked(asking: Asking, portal: Portal, 
     assert (again.state, again.requests) == ("expired", 0)
     assert len(portal.requests) == seen
     clock.now = NOW + 2 * DAY
-    person(asking, portal, clock.now)
+    asking.person(portal, clock.now, PAGE.name)
     assert asking.fetch(clock.now).state == "provisional"
 
 

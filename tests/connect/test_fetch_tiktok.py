@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,25 +12,19 @@ from typing import Any
 import pytest
 import tiktok_portal
 from asking import Asking
-from browsing import client
 from portal import Answer, Asked, Clock, Faults, Portal
 from tiktok_portal import FILE, TikTok
-from vault_looks import KEY, traced_below
+from vault_looks import traced_below
 
-from bedrot.commands.connect import log_in
 from bedrot.config import AccountRule, Connect, Settings
-from bedrot.connect.browser import Browser, Download
-from bedrot.connect.connector import connector_of
+from bedrot.connect.browser import Download
 from bedrot.connect.states import NotFetched, State
-from bedrot.connect.vault import Session, open_vault
 from bedrot.connect.web import Limits
 from bedrot.demo import tiktok_tables as tables
 from bedrot.demo.label import Artist, invent
 from bedrot.demo.social import account as account_of
 from bedrot.demo.tiktok_tables import Export
 from bedrot.lake.ledger import Ledger, Standing
-from bedrot.lake.opened import open_snapshot
-from bedrot.lake.snapshot import current
 from bedrot.sources.tiktok.connect_proof import Proof, prove, prove_together
 
 LABEL = invent(7, 3)
@@ -51,14 +44,14 @@ class Accounts(Asking):
     names: tuple[str, ...] = ("nova.tides", "mara.quell")
     artists: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.vault = open_vault(self.root / "vault", KEY)  # not derived from a passphrase, which takes seconds
-
     @property
     def settings(self) -> Settings:
         rules = tuple(AccountRule(self.source, name, self.artists.get(name)) for name in self.names)
         return Settings(account=rules, connect={self.source: Connect(places={"www.tiktok.com": self.url})})
+
+    def logged_in(self, portal: Portal, account: str, at: datetime, whose: str = "") -> None:
+        self.account = account
+        self.cookie(portal, at, whose or account)
 
     def fetch_of(self, account: str, now: datetime) -> Standing:
         self.account = account
@@ -81,48 +74,17 @@ def asking(tmp_path: Path, portal: Portal) -> Accounts:
     return Accounts(tmp_path, "tiktok", "nova.tides", portal.url, LIMITS)
 
 
-def person(asking: Accounts, portal: Portal, account: str, at: datetime, code: str = "") -> None:
-    """A person logs in, in a browser, as they always do."""
-
-    def act(browser: Browser) -> None:
-        browser.page.get_by_label("User name").fill(account)
-        browser.page.get_by_label("Password").fill(portal.people[account].password)
-        browser.page.get_by_role("button", name="Log in").click()
-        if code:
-            browser.page.get_by_label("Code").fill(code)
-            browser.page.get_by_role("button", name="Verify").click()
-
-    connector = connector_of(asking.found)
-    assert connector is not None
-    with Browser(dict.fromkeys(connector.hosts, portal.url), None, LIMITS) as browser:
-        state, until = log_in(browser, connector, act)
-    asking.vault.put(Session("tiktok", account, "browser", state, at, until))
-
-
-def logged_in(asking: Accounts, portal: Portal, account: str, at: datetime, whose: str = "") -> None:
-    """The same log-in without a window: the cookie that the portal gives, kept as a browser keeps it."""
-    with client(portal, whose or account) as person:
-        cookies = [
-            {"name": one.name, "value": one.value, "domain": "127.0.0.1", "path": "/", "expires": -1}
-            | {"httpOnly": True, "secure": False, "sameSite": "Lax"}
-            for one in person.cookies.jar
-        ]
-    assert cookies
-    state = json.dumps({"cookies": cookies, "origins": []}).encode()
-    asking.vault.put(Session("tiktok", account, "browser", state, at, at + 30 * DAY))
-
-
-def rows(asking: Accounts, query: str) -> list[tuple[Any, ...]]:
-    snapshot = current(asking.lake)
-    if snapshot is None:
-        return []
-    with open_snapshot(asking.lake, snapshot) as con:
-        return con.execute(query).fetchall()
+def report(asking: Accounts) -> str:
+    """What is to be done about a page that has changed, its newest capture named."""
+    newest = max(asking.lake.captures.iterdir())
+    return (
+        f"Send with a report how it looked, without names and secrets: captures/{newest.name}."
+        " Until it is mended: bedrot collect tiktok."
+    )
 
 
 def social(asking: Accounts) -> list[tuple[Any, ...]]:
-    return rows(
-        asking,
+    return asking.rows(
         "SELECT account, day, views, profile_views, likes, comments, shares, followers, new_followers FROM social_daily"
         " WHERE source = 'tiktok' ORDER BY ALL",
     )
@@ -158,7 +120,7 @@ def staged(asking: Accounts, name: str) -> dict[str, list[tuple[Any, ...]]]:
         "content": "link, title, views, likes, comments, shares",
     }
     return {
-        table: rows(asking, f"SELECT {columns} FROM staging.tiktok_{table} WHERE account = '{name}' ORDER BY ALL")
+        table: asking.rows(f"SELECT {columns} FROM staging.tiktok_{table} WHERE account = '{name}' ORDER BY ALL")
         for table, columns in asked.items()
     }
 
@@ -181,9 +143,10 @@ def staged_truth(export: Export) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_two_people_log_in_once_and_what_comes_is_the_truth(asking: Accounts, portal: Portal, tmp_path: Path) -> None:
-    person(asking, portal, "nova.tides", NOW - DAY)
+    asking.person(portal, NOW - DAY, "nova.tides")
     portal.faults.second_factor = True
-    person(asking, portal, "mara.quell", NOW - DAY, code=portal.people["mara.quell"].code)
+    asking.account = "mara.quell"
+    asking.person(portal, NOW - DAY, "mara.quell", portal.people["mara.quell"].code)
     for account in asking.names:
         before = len(portal.requests)
         standing = asking.fetch_of(account, NOW)
@@ -219,7 +182,7 @@ def test_a_year_later_the_days_go_on(asking: Accounts, portal: Portal, clock: Cl
     days: list[date] = []
     for now in (datetime(2025, 3, 1, 18, tzinfo=UTC), datetime(2026, 3, 1, 18, tzinfo=UTC)):
         clock.now = now
-        logged_in(asking, portal, "pale.harbour", now)
+        asking.logged_in(portal, "pale.harbour", now)
         standing = asking.fetch_of("pale.harbour", now)
         assert (standing.state, standing.last) == ("provisional", now.date() - DAY)
         asking.walk(now)
@@ -232,7 +195,7 @@ def test_a_personal_account_becomes_a_business_account(asking: Accounts, portal:
     days: list[date] = []
     for now, requests in ((NOW, MOST_REQUESTS), (datetime(2026, 3, 8, 19, 20, 44, tzinfo=UTC), MOST_REQUESTS - 1)):
         clock.now = now
-        logged_in(asking, portal, "mara.quell", now)
+        asking.logged_in(portal, "mara.quell", now)
         standing = asking.fetch_of("mara.quell", now)
         assert (standing.state, standing.requests) == ("provisional", requests)
         assert standing.first == now.date() - 365 * DAY
@@ -242,14 +205,14 @@ def test_a_personal_account_becomes_a_business_account(asking: Accounts, portal:
     assert social(asking) == truth(MARA, "mara.quell", sorted(set(days)))
     export = Export(MARA, "mara.quell", "", clock.now, 365)
     videos = [(one[1], int(str(one[3]))) for one in tables.business_content(LABEL, export)]
-    found = rows(asking, "SELECT link, views FROM staging.tiktok_content WHERE favorites IS NOT NULL ORDER BY ALL")
+    found = asking.rows("SELECT link, views FROM staging.tiktok_content WHERE favorites IS NOT NULL ORDER BY ALL")
     assert found == sorted(videos)
 
 
 def test_a_renamed_account_is_another_one_until_it_is_told(asking: Accounts, portal: Portal, clock: Clock) -> None:
     clock.now = now = datetime(2025, 11, 2, 18, tzinfo=UTC)
     asking.limits = QUICK
-    logged_in(asking, portal, "nova.tides", now - DAY)
+    asking.logged_in(portal, "nova.tides", now - DAY)
     standing = asking.fetch_of("nova.tides", now)
     assert (standing.state, standing.requests) == ("wrong account", 1)
     assert standing.sentence == "The log-in opens the account nova.tides.music, not nova.tides."
@@ -257,16 +220,16 @@ def test_a_renamed_account_is_another_one_until_it_is_told(asking: Accounts, por
     assert asking.fetch_of("nova.tides", now + DAY).requests == 0
     asking.names = ("nova.tides", "nova.tides.music")
     asking.artists = dict.fromkeys(asking.names, NOVA.name)
-    logged_in(asking, portal, "nova.tides.music", now)
+    asking.logged_in(portal, "nova.tides.music", now)
     assert asking.fetch_of("nova.tides.music", now).state == "provisional"
     asking.walk(now)
     assert social(asking) == truth(NOVA, "nova.tides.music", days_of(NOVA, now))
-    assert rows(asking, "SELECT DISTINCT artist FROM social_daily") == [(NOVA.name,)]
+    assert asking.rows("SELECT DISTINCT artist FROM social_daily") == [(NOVA.name,)]
 
 
 def test_the_log_in_of_one_account_is_of_no_use_for_another(asking: Accounts, portal: Portal) -> None:
     asking.limits = QUICK
-    logged_in(asking, portal, "nova.tides", NOW - DAY, whose="mara.quell")
+    asking.logged_in(portal, "nova.tides", NOW - DAY, whose="mara.quell")
     standing = asking.fetch_of("nova.tides", NOW)
     assert (standing.state, standing.sentence) == (
         "wrong account",
@@ -278,7 +241,7 @@ def test_the_log_in_of_one_account_is_of_no_use_for_another(asking: Accounts, po
 @pytest.mark.slow
 def test_days_that_have_not_come_yet_are_not_called_fresh(asking: Accounts, portal: Portal, clock: Clock) -> None:
     told = []
-    logged_in(asking, portal, "nova.tides", NOW - DAY)
+    asking.logged_in(portal, "nova.tides", NOW - DAY)
     for hour, minute in ((10, 0), (14, 59), (15, 30), (16, 0)):
         clock.now = now = NOW.replace(hour=hour, minute=minute)
         standing = asking.fetch_of("nova.tides", now)
@@ -290,7 +253,7 @@ def test_days_that_have_not_come_yet_are_not_called_fresh(asking: Accounts, port
     assert stale.sentence == "TikTok gave days until 2025-06-14 only, and had given them until 2025-06-16 before."
     portal.faults.empty_account, asking.limits = True, QUICK
     emptied = asking.fetch_of("nova.tides", NOW + DAY)
-    assert (emptied.state, emptied.do) == ("portal changed", "Report it, and download by hand.")
+    assert (emptied.state, emptied.do) == ("portal changed", report(asking))
     asking.walk(NOW)
     assert social(asking) == truth(NOVA, "nova.tides", [*days_of(NOVA, NOW.replace(hour=10)), date(2025, 6, 16)])
 
@@ -300,7 +263,7 @@ def test_without_365_days_the_longest_range_is_taken(
     asking: Accounts, portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiktok_portal, "DAYS", (7, 28, 60))
-    logged_in(asking, portal, "nova.tides", NOW - DAY)
+    asking.logged_in(portal, "nova.tides", NOW - DAY)
     standing = asking.fetch_of("nova.tides", NOW)
     assert (standing.state, standing.first, standing.last) == ("provisional", date(2025, 4, 18), date(2025, 6, 16))
     assert {one.query["days"] for one in portal.requests if one.path == FILE} == {"60"}
@@ -340,7 +303,7 @@ QUICKLY = ("captcha", "half_body", "slow", "renamed_field", "empty_account")
 def test_each_fault_ends_in_its_state_and_keeps_nothing(
     asking: Accounts, portal: Portal, fault: str, tmp_path: Path
 ) -> None:
-    logged_in(asking, portal, "nova.tides", NOW - DAY)
+    asking.logged_in(portal, "nova.tides", NOW - DAY)
     wrong, state = FAULTS[fault]
     for name, value in wrong.items():
         setattr(portal.faults, name, value)
@@ -362,7 +325,7 @@ def test_each_fault_ends_in_its_state_and_keeps_nothing(
 def test_a_log_in_that_ends_in_the_middle_leaves_nothing_and_the_next_one_completes(
     asking: Accounts, portal: Portal, after: int
 ) -> None:
-    logged_in(asking, portal, "nova.tides", NOW - DAY)
+    asking.logged_in(portal, "nova.tides", NOW - DAY)
     portal.faults.expires_after = 1 + after  # the page that the log-in led to was the first
     standing = asking.fetch_of("nova.tides", NOW)
     sent = after + 1 if after else 2  # instead of the page there comes the log-in
@@ -375,7 +338,7 @@ def test_a_log_in_that_ends_in_the_middle_leaves_nothing_and_the_next_one_comple
     asking.walk(NOW)
     assert social(asking) == []
     portal.faults.expires_after = None
-    logged_in(asking, portal, "nova.tides", NOW + timedelta(minutes=5))
+    asking.logged_in(portal, "nova.tides", NOW + timedelta(minutes=5))
     assert asking.fetch_of("nova.tides", NOW + timedelta(minutes=6)).state == "provisional"
     asking.walk(NOW)
     assert deliveries(asking) == 4
@@ -397,9 +360,10 @@ class Spanish(TikTok):
 def test_a_page_in_another_language_is_said_to_be_one(tmp_path: Path, clock: Clock) -> None:
     with Portal(Spanish(LABEL), clock) as portal:
         asking = Accounts(tmp_path, "tiktok", "nova.tides", portal.url, QUICK)
-        logged_in(asking, portal, "nova.tides", NOW - DAY)
+        asking.logged_in(portal, "nova.tides", NOW - DAY)
         standing = asking.fetch_of("nova.tides", NOW)
-    assert (standing.state, standing.do) == ("portal changed", "Set TikTok to English, then fetch again.")
+    english = "Set TikTok to English, then fetch again."
+    assert (standing.state, standing.do) == ("portal changed", f"{english} {report(asking)}")
     assert "('es')" in standing.sentence
 
 

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import Asking
+from asking import Asking, session_of
 from portal import Answer, Clock, Faults, Portal
 from toolost_portal import MAIN, TooLost, answer_of, file_name, statements
-from vault_looks import KEY, traced, traced_below
+from vault_looks import traced, traced_below
 
-from bedrot.commands.connect import item_in, log_in
-from bedrot.connect.browser import Browser
+from bedrot.commands.connect import item_in
 from bedrot.connect.states import State
-from bedrot.connect.vault import Session, open_vault
+from bedrot.connect.vault import Session
 from bedrot.connect.web import Limits
 from bedrot.demo import toolost_sales
 from bedrot.demo.arrival import Arrival, Expected
@@ -60,18 +59,7 @@ class Ready:
 
 def person(portal: Portal, at: datetime, code: str = "") -> Session:
     """A person logs in, in a browser, as they always do."""
-
-    def act(browser: Browser) -> None:
-        browser.page.get_by_label("User name").fill("owner")
-        browser.page.get_by_label("Password").fill(portal.people["owner"].password)
-        browser.page.get_by_role("button", name="Log in").click()
-        if code:
-            browser.page.get_by_label("Code").fill(code)
-            browser.page.get_by_role("button", name="Verify").click()
-
-    with Browser({connect.HOST: portal.url}, None, LIMITS) as browser:
-        state, until = log_in(browser, connect.BROWSER, act)
-    return Session("toolost", MAIN, "browser", state, at, until)
+    return session_of(connect.BROWSER, "toolost", MAIN, portal, at=at, user="owner", code=code)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +83,6 @@ def asking(tmp_path: Path, ready: Ready) -> Asking:
 def lake_with(ready: Ready, root: Path, at: datetime = NOW, *, anew: bool = False) -> Asking:
     """A lake whose person is logged in."""
     made = Asking(root, "toolost", MAIN, ready.portal.url, LIMITS)
-    made.vault = open_vault(root / "vault", KEY)  # one that costs no time
     made.vault.put(ready.logged_in(at - timedelta(hours=1), anew=anew))
     ready.clock.now = at
     return made

@@ -21,14 +21,14 @@ from browsing import client, log_in, needs_chromium, tab
 from portal import Clock, Faults, Portal, canary
 from toolost_api_portal import LIFE, SCOPES, TooLostApi
 from toolost_portal import MAIN, file_name, statements
-from vault_looks import KEY, traced, traced_below
+from vault_looks import traced, traced_below
 
 from bedrot.commands.connect import allow
 from bedrot.config import Connect, Settings
 from bedrot.connect.connector import connector_of
 from bedrot.connect.oauth import Grant, grant_of
 from bedrot.connect.states import NotFetched
-from bedrot.connect.vault import Session, Vault, open_vault
+from bedrot.connect.vault import Session, Vault
 from bedrot.demo.label import invent
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Ledger
@@ -46,11 +46,7 @@ Show = Callable[[str], None]
 
 @dataclass
 class AskingApi(Asking):
-    """A lake whose settings choose the API; its vault has a key that costs no time."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.vault = open_vault(self.root / "vault", KEY)
+    """A lake whose settings choose the API."""
 
     @property
     def settings(self) -> Settings:

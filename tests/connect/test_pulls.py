@@ -133,4 +133,4 @@ def test_the_number_of_files_stands_in_the_name_of_the_pull() -> None:
         )  # fmt: skip
 
     found = [delivery(0, ""), delivery(1, "x/2"), delivery(2, "x/2"), delivery(3, "y/2")]
-    assert [one.id for one in deliveries.whole_pulls(found, [])] == ["0", "1", "2"]
+    assert [one.id for one in deliveries.whole_pulls(found, list)] == ["0", "1", "2"]

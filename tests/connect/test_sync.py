@@ -19,7 +19,6 @@ from portal import Answer, Asked, Clock, Faults, Portal
 from test_connect_commands import Person
 from test_fetch_linktree import PAGE
 from test_fetch_linktree import known as visits
-from test_fetch_linktree import person as by_hand
 from test_fetch_linktree import truth as visited
 from test_fetch_metaads import DAY, LABEL, NOON, known, truth
 
@@ -140,7 +139,7 @@ def test_what_no_window_covered_is_lost_and_nothing_else(tmp_path: Path, clock: 
     clock.now = begun
     with Portal(Linktree(LABEL), clock) as portal:
         asking = Asking(tmp_path, "linktree", PAGE.name, portal.url, Limits(seconds=60))
-        by_hand(asking, portal, begun - DAY)
+        asking.person(portal, begun - DAY, PAGE.name)
         for after, requests in ((timedelta(), True), (timedelta(hours=1), False), (DAY, True)):
             clock.now = begun + after
             standing = asking.fetch(clock.now)
@@ -152,7 +151,7 @@ def test_what_no_window_covered_is_lost_and_nothing_else(tmp_path: Path, clock: 
         assert sync(asking, begun + 300 * DAY) == [("expired", 0)]
         assert len(portal.requests) == seen
         clock.now = back
-        by_hand(asking, portal, back)
+        asking.person(portal, back, PAGE.name)
         assert sync(asking, back)[0][0] == "provisional"
     first = back.date() - 364 * DAY
     assert visits(asking) == {**visited(begun), **visited(last), **visited(back)}

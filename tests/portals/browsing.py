@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
-from portal import Portal
+from portal import Portal, type_in
 
 from bedrot.commands.walk import door_of
 from bedrot.config import read_settings
@@ -43,9 +44,7 @@ def log_in(shown: Page, portal: Portal, path: str, user: str = "") -> None:
     """Open a page of a portal, and give the name and password that it asks for first."""
     shown.goto(portal.url + path)
     name = user or next(iter(portal.people))
-    shown.get_by_label("User name").fill(name)
-    shown.get_by_label("Password").fill(portal.people[name].password)
-    shown.get_by_role("button", name="Log in").click()
+    type_in(shown, name, portal.people[name].password)
 
 
 @contextmanager
@@ -64,6 +63,17 @@ def client(portal: Portal, user: str = "") -> Iterator[httpx.Client]:
     with httpx.Client(base_url=portal.url, follow_redirects=True, timeout=60, trust_env=False) as asking:
         asking.post("/login", data={"username": name, "password": portal.people[name].password})
         yield asking
+
+
+def state_of(portal: Portal, user: str = "") -> bytes:
+    """A log-in without a window: the cookies that a portal gives, kept as a browser keeps them."""
+    with client(portal, user) as person:
+        cookies = [
+            {"name": one.name, "value": one.value, "domain": "127.0.0.1", "path": "/", "expires": -1}
+            | {"httpOnly": True, "secure": False, "sameSite": "Lax"}
+            for one in person.cookies.jar
+        ]
+    return json.dumps({"cookies": cookies, "origins": []}).encode()
 
 
 def saved(page: Page, press: str, folder: Path) -> Path:

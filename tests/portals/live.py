@@ -22,7 +22,7 @@ from distrokid_portal import DistroKid
 from linktree_portal import Linktree
 from live_truth import truth
 from meta_portal import MetaAds
-from portal import Clock, Portal, Service
+from portal import Clock, Portal, Service, type_in
 from pyrage import x25519
 from tiktok_portal import TikTok, handle_on
 from toolost_portal import TooLost
@@ -204,13 +204,9 @@ class Live:
 
     def _type(self, browser: Browser, account: Account) -> None:
         """What a person types on the pages of logging in."""
-        page, person = browser.page, self.portals[account.source].people[account.user]
-        page.get_by_label("User name").fill(account.user)
-        page.get_by_label("Password").fill(person.password)
-        page.get_by_role("button", name="Log in").click()
-        if account.source in CODES:
-            page.get_by_label("Code").fill(person.code)
-            page.get_by_role("button", name="Verify").click()
+        person = self.portals[account.source].people[account.user]
+        code = person.code if account.source in CODES else ""
+        type_in(browser.page, account.user, person.password, code)
 
     def fetch(self) -> Iterator[str]:
         """Each account is asked for what is due."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
 from threading import RLock
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from portal_server import Manner, Server
@@ -30,6 +30,9 @@ from portal_words import (
     page,
     redirect,
 )
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 __all__ = [
     "SESSION_LASTS", "Answer", "Asked", "Clock", "Faults", "Manners", "Person", "Portal", "Seen", "Service", "Why",
@@ -269,3 +272,13 @@ def _code_form(*, wrong: bool) -> Answer:
     button = '<button type="submit">Verify</button>'
     body = f'<h1>Enter the code we sent you</h1>{said}<form method="post" action="/login/code">{fields}{button}</form>'
     return page("Verification", body)
+
+
+def type_in(shown: Page, name: str, password: str, code: str = "") -> None:
+    """Give the name and password that a page of logging in asks for, and then a code where there is one."""
+    shown.get_by_label("User name").fill(name)
+    shown.get_by_label("Password").fill(password)
+    shown.get_by_role("button", name="Log in").click()
+    if code:
+        shown.get_by_label("Code").fill(code)
+        shown.get_by_role("button", name="Verify").click()

@@ -38,6 +38,7 @@ AccountOption = Annotated[str | None, typer.Option("--account", help="Whose acco
 def login(source: SourceArgument, account: AccountOption = None, lake: LakeOption = None) -> None:
     """Keep a log-in of yours in the vault, so that bedrot can ask the service for you."""
     from bedrot.connect.fetch import places_of
+    from bedrot.connect.states import command
     from bedrot.connect.vault import Session
 
     with opened(lake) as (found, _ledger, settings):
@@ -48,7 +49,7 @@ def login(source: SourceArgument, account: AccountOption = None, lake: LakeOptio
         places = places_of(connector, settings, source)
         secret, until = _logged_in(connector, places, settings, f"{asked.title}, {whose}", source)
         vault.put(Session(source, whose, connector.kind, secret, datetime.now(UTC), until))
-    out.print(escape(f"Kept. Next: bedrot fetch {source} --account {whose}"))
+    out.print(escape(f"Kept. Next: {command('fetch', source, whose)}"))
 
 
 @app.command()

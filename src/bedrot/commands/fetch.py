@@ -11,6 +11,7 @@ import typer
 
 from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, opened, show
 from bedrot.commands.connect import AccountOption, account_of, known_source, open_own_vault
+from bedrot.commands.due import SOON
 from bedrot.errors import BedrotError, Busy, Damaged, StorageFailed
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from bedrot.lake.zones import Lake
 
 app = typer.Typer()
-
-_SOON = timedelta(days=7)
-"""Who loses a day within this time has to act where nothing comes by itself."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ class Asking:
         from bedrot.connect.states import State
 
         state = State(standing.state)
-        pressing = not turn.begun or (turn.gone_at is not None and turn.gone_at - self.now < _SOON)
+        pressing = not turn.begun or (turn.gone_at is not None and turn.gone_at - self.now < timedelta(days=SOON))
         return Told(
             standing.source,
             standing.account,

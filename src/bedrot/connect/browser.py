@@ -147,7 +147,7 @@ class Browser:
     def wait(self, for_what: Callable[[], bool], sentence: str) -> None:
         """Wait until something is so; NotFetched with that sentence where the fetch's time is over before."""
         while not for_what():
-            if time.monotonic() > self._until:
+            if self.over:
                 state = State.UNREACHABLE if self.failed or self._open else State.CHANGED
                 raise NotFetched(state, sentence, "Try again later.")
             self.page.wait_for_timeout(50)
@@ -157,6 +157,11 @@ class Browser:
         if answer not in self._bodies:
             self._bodies[answer] = answer.body()
         return self._bodies[answer]
+
+    def pages(self, since: int) -> list[Response]:
+        """The answers from a place on that are pages themselves, and not what a page asked for."""
+        found = [one for one in self.answers[since:] if one.request.is_navigation_request()]
+        return [one for one in found if one.frame == self.page.main_frame]
 
     def press(self, what: str) -> None:
         """Press what says these words; NotFetched where there is no such thing."""
@@ -170,9 +175,7 @@ class Browser:
             yield self.page
         except Error as missing:
             self.refuse(0)
-            raise NotFetched(
-                State.CHANGED, f"The page has no '{what}' to press any more.", "Report it, and download by hand."
-            ) from missing
+            raise NotFetched(State.CHANGED, f"The page has no '{what}' to press any more.") from missing
 
     def download(self, press: Callable[[Page], None], what: str) -> Download:
         """The file that comes when `press` uses what a person calls `what`; NotFetched where it does not come whole.
@@ -200,7 +203,7 @@ class Browser:
                     raise NotFetched(State.UNREACHABLE, "The file did not come whole.", "Try again later.")
                 if told.get("receivedBytes", 0) > self.limits.bytes:
                     raise NotFetched(State.CHANGED, f"The file of '{what}' is larger than any that bedrot expects.")
-                if time.monotonic() > self._until:
+                if self.over:
                     raise NotFetched(State.UNREACHABLE, f"'{what}' brought no file in time.", "Try again later.")
                 self.page.wait_for_timeout(50)
             return self._whole(self._coming[0], what)
@@ -220,15 +223,14 @@ class Browser:
 
     def _look_instead(self, seen: int, what: str) -> None:
         """NotFetched where a page came in the place of a file, and says why there is none."""
-        pages = [one for one in self.answers[seen:] if one.request.is_navigation_request()]
-        pages = [one for one in pages if one.frame == self.page.main_frame]
+        pages = self.pages(seen)
         if not pages or self._coming:
             return
         self.refuse(pages[-1].status)
         if self.page.locator("input[type=password]").count():
             raise logged_out()
-        if time.monotonic() > self._until:
-            raise NotFetched(State.CHANGED, f"'{what}' brought a page and no file.", "Report it, download by hand.")
+        if self.over:
+            raise NotFetched(State.CHANGED, f"'{what}' brought a page and no file.")
 
     def _came(self, coming: Saving) -> None:
         self._coming.append(coming)

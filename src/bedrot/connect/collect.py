@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from bedrot.connect.guide import Task, forgets, newest_day
 from bedrot.contract import Original, Source
 from bedrot.contract.zips import packed
-from bedrot.errors import BedrotError, Busy, Misconfigured, Refused
+from bedrot.errors import STUMBLES, BedrotError, Busy, Misconfigured, Refused
 from bedrot.lake.ledger import Ledger
 from bedrot.walk.accept import Outcome
 from bedrot.walk.found import is_litter, is_unfinished, sayable
@@ -31,8 +31,6 @@ STILL = 2
 PATIENCE = timedelta(minutes=2)
 """After so long without a file the next page is opened."""
 
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
-"""What the question of a feed may raise on bytes that nobody has thought of."""
 _DATA = {".csv", ".tsv", ".txt", ".json", ".html", ".htm", ".xlsx"}
 _MIXED = "Other files lie beside the data in this zip; nothing of it was taken."
 
@@ -132,7 +130,7 @@ def _yes(question: Callable[[Original], object], original: Original) -> bool:
     """The answer to a question; no where the file is so strange that the question fails."""
     try:
         return bool(question(original))
-    except (BedrotError, *_STUMBLES):
+    except (BedrotError, OSError, *STUMBLES):
         return False
 
 
@@ -293,6 +291,6 @@ def _shape(original: Original, sources: Sequence[Source]) -> str:
             identify(original, sources)
     except Refused as wrong:
         return f"{wrong.sentence} {wrong.do}"
-    except (BedrotError, *_STUMBLES):
+    except (BedrotError, OSError, *STUMBLES):
         return ""
     return ""

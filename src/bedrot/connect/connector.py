@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bedrot.connect.memory import Stretch
 from bedrot.connect.oauth import OAuth
-from bedrot.connect.states import State
+from bedrot.connect.states import NotFetched, State
 from bedrot.connect.vault import Session
 from bedrot.connect.web import Web
 from bedrot.contract import Source
@@ -40,6 +40,20 @@ class Task:
     names: frozenset[str] = frozenset()
     renew: Callable[[bytes], None] = field(default=lambda _secret: None, repr=False)
 
+    @property
+    def asked_today(self) -> bool:
+        """Whether an earlier fetch of this day brought all."""
+        return self.before is not None and self.before.date() == self.now.date()
+
+    def see_no_step_back(self, title: str, last: date) -> None:
+        """NotFetched where a service gives days until `last`, and gave later ones before: it is an old answer."""
+        if self.since is not None and last < self.since:
+            raise NotFetched(
+                State.UNREACHABLE,
+                f"{title} gave days until {last} only, and had given them until {self.since} before.",
+                "Nothing was kept; try again later.",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -49,6 +63,14 @@ class Pulled:
     first: date | None = None
     last: date | None = None
     note: str = ""
+
+
+def by_days(task: Task, title: str, first: date, last: date, late: timedelta) -> Pulled:
+    """How it stands by the days that a service gave: no newer one, or none of late, is no data yet; else NotFetched."""
+    task.see_no_step_back(title, last)
+    if last == task.since or task.now.date() - last > late:
+        return Pulled(State.NO_DATA, first, last, f"{title} shows no day after {last} yet.")
+    return Pulled(State.PROVISIONAL, first, last)
 
 
 Keep = Callable[[str, bytes | Path, Mapping[str, str]], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ from bedrot.connect.capture import Capture, secrets_of
 from bedrot.connect.connector import Browse, Connector, Keep, Pull, Pulled, Task, connector_of
 from bedrot.connect.discreet import Discreet
 from bedrot.connect.order import Turn, look, pull_name
-from bedrot.connect.states import NotFetched, State
+from bedrot.connect.states import NotFetched, State, command
 from bedrot.connect.vault import Session, Vault
 from bedrot.connect.web import Limits, Web
 from bedrot.contract import Source
-from bedrot.errors import Defect, Misconfigured
+from bedrot.errors import STUMBLES, Defect, Misconfigured
 from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Standing
 from bedrot.lake.lock import writer_lock
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 _SOON = timedelta(days=7)
 """A log-in that ends within this time, or within a third of its whole time, is worth a word."""
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a connector may raise on answers that nobody has thought of."""
 _A_WALK = 1800.0
 """Seconds that others may write to the lake, before what came is given up."""
 
@@ -95,7 +92,7 @@ class Fetch:
         if session.until is None or session.until - self.now >= min(_SOON, (session.until - session.since) / 3):
             return ""
         word = "ends" if session.until > self.now else "ended"
-        return f"The log-in {word} on {session.until:%Y-%m-%d}: {login_command(session.source, session.account)}."
+        return f"The log-in {word} on {session.until:%Y-%m-%d}: {command('login', session.source, session.account)}."
 
     def _noted(self, source: Source, account: str, found: Pulled | NotFetched, pieces: Pieces) -> Standing:
         """Take in what came, and note how it stands, as the lake's one writer.
@@ -126,14 +123,14 @@ class Fetch:
             return self._pull(source, connector, account, folder, pieces)
         except NotFetched as wrong:
             if wrong.state.locked and "bedrot login" not in wrong.do:
-                do = f"{wrong.do.removesuffix('.')}: {login_command(source.name, account)}."
+                do = f"{wrong.do.removesuffix('.')}: {command('login', source.name, account)}."
                 return NotFetched(wrong.state, wrong.sentence, do)
             if self._capture is None:
                 return wrong
             path = self._capture.write(self.lake.captures, source.name, self.now)
             kept = f"Send with a report how it looked, without names and secrets: {self.lake.relative(path)}."
             by_hand = f"Until it is mended: bedrot collect {source.name}."
-            return NotFetched(wrong.state, wrong.sentence, f"{kept} {by_hand}", rest=wrong.rest)
+            return NotFetched(wrong.state, wrong.sentence, f"{wrong.do} {kept} {by_hand}".strip(), rest=wrong.rest)
 
     def _pull(self, source: Source, connector: Connector, account: str, folder: Path, pieces: Pieces) -> Pulled:
         """Ask for what is due; NotFetched, without any request where one would be of no use."""
@@ -191,11 +188,10 @@ class Fetch:
                     return self._pulled(connector.pull, Web(places, self.limits), session, task, keep)
                 if connector.browse is not None:
                     return self._browsed(connector.browse, places, session, task, keep)
-        except _STUMBLES as stumble:
+        except STUMBLES as stumble:
             raise NotFetched(
                 State.CHANGED,
                 f"The program stumbled over an answer ({type(stumble).__name__}); nothing of this fetch is used.",
-                "Report it, and download by hand until it is mended.",
             ) from stumble
         raise Defect("The connector says no way of asking.", "Report it.")
 
@@ -226,7 +222,7 @@ class Fetch:
         """Count what is sent, however it ends; where the service has changed, `look` at what came."""
         try:
             yield
-        except (NotFetched, *_STUMBLES) as wrong:
+        except (NotFetched, *STUMBLES) as wrong:
             if not isinstance(wrong, NotFetched) or wrong.state is State.CHANGED:
                 self._capture = Capture([session.account, *secrets_of(session.secret)])
                 look(self._capture)
@@ -281,11 +277,6 @@ class Fetch:
         outcomes = list(door.offer_found(Found(path, path.name)))
         door.keep_sightings()
         return outcomes
-
-
-def login_command(source: str, account: str) -> str:
-    """The command with which a person logs in, as it can be pasted."""
-    return f"bedrot login {source} --account {shlex.quote(account)}"
 
 
 def places_of(connector: Connector, settings: Settings, source: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 
 from bedrot.errors import BedrotError
@@ -62,6 +63,16 @@ def logged_out() -> NotFetched:
 def challenged() -> NotFetched:
     """The service wants to see a person before it goes on."""
     return NotFetched(State.CHALLENGED, "The service wants to see that you are a person.", "Log in again.")
+
+
+def over_budget(requests: int) -> NotFetched:
+    """More was asked than a fetch may."""
+    return NotFetched(State.CHANGED, f"This would take more than {requests} requests, which no fetch should.")
+
+
+def command(verb: str, source: str, account: str) -> str:
+    """A command about an account, as it can be pasted."""
+    return f"bedrot {verb} {source} --account {shlex.quote(account)}"
 
 
 def forbidden() -> NotFetched:

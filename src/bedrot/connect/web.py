@@ -18,7 +18,7 @@ import msgspec
 import stamina
 
 from bedrot.connect.discreet import hush
-from bedrot.connect.states import NotFetched, State, forbidden, logged_out
+from bedrot.connect.states import NotFetched, State, forbidden, logged_out, over_budget
 from bedrot.errors import Defect
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -158,11 +158,7 @@ class Web:
     ) -> Reply:
         """One request, its answer read to the end."""
         if self.requests >= self.limits.requests:
-            raise NotFetched(
-                State.CHANGED,
-                f"This would take more than {self.limits.requests} requests, which no fetch should.",
-                "Report it, with what you fetched.",
-            )
+            raise over_budget(self.limits.requests)
         await asyncio.sleep(max(0.0, self._last + self.limits.gap - time.monotonic()))
         self._last = time.monotonic()
         self.requests += 1

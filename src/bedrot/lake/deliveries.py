@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -164,16 +164,17 @@ def delivery_of_json(value: Mapping[str, Any]) -> Delivery:
     )
 
 
-def whole_pulls(deliveries: Sequence[Delivery], sightings: Iterable[Sighting]) -> list[Delivery]:
+def whole_pulls(deliveries: Sequence[Delivery], sightings: Callable[[], Iterable[Sighting]]) -> list[Delivery]:
     """The deliveries that came alone, or with a pull all of whose files are among them (`batch` ends in how many).
 
-    One that came again later, in whatever way, is not bound to the pull that broke off any more.
+    One that came again later, in whatever way, is not bound to the pull that broke off any more; `sightings` is asked
+    only where one did.
     """
     came = Counter(one.batch for one in deliveries)
     whole = {one.id for one in deliveries if not one.batch or came[one.batch] == int(one.batch.rpartition("/")[2])}
     if len(whole) < len(deliveries):
         first = {one.id: one.received_at for one in deliveries}
-        whole |= {one.delivery for one in sightings if one.delivery in first and one.at > first[one.delivery]}
+        whole |= {one.delivery for one in sightings() if one.delivery in first and one.at > first[one.delivery]}
     return [one for one in deliveries if one.id in whole]
 
 

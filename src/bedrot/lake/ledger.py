@@ -166,7 +166,7 @@ class Ledger(Database):
 
     def whole_deliveries(self) -> list[Delivery]:
         """The deliveries to walk: those that came alone, with a whole pull, or again after one that broke off."""
-        return whole_pulls(self.deliveries(), self.sightings())
+        return whole_pulls(self.deliveries(), self.sightings)
 
     def delivery(self, delivery: str) -> Delivery | None:
         """The delivery of that id, None where there is none."""

@@ -16,7 +16,7 @@ import duckdb
 
 from bedrot import sql
 from bedrot.config import Control
-from bedrot.connect.states import State
+from bedrot.connect.states import State, command
 from bedrot.contract import Merge, Table
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Staged
@@ -299,5 +299,5 @@ def _broken_off(facts: Facts, walked: AbstractSet[str]) -> Iterator[str]:
         if newest[source, account] < batch:
             yield (
                 f"Of what was fetched from {source}, {account}, as {name}, {number:,} of {files} files came: none of"
-                f" them is in a table. Fetch again: `bedrot fetch {source} --account {account}`."
+                f" them is in a table. Fetch again: `{command('fetch', source, account)}`."
             )

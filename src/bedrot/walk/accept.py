@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from bedrot.contract import Facts, Feed, Original, Source
 from bedrot.contract.original import WHOLE_BYTES
 from bedrot.contract.zips import Packed, packed
-from bedrot.errors import BedrotError, Defect, NeedsTelling, PrivateFile, Refused, Unrecognised
+from bedrot.errors import STUMBLES, BedrotError, Defect, NeedsTelling, PrivateFile, Refused, Unrecognised
 from bedrot.lake import disk, objects
 from bedrot.lake.deliveries import Sighting, read_manifest, write_manifest, write_sightings
 from bedrot.lake.ledger import Landed, Ledger
@@ -34,8 +34,6 @@ from bedrot.walk.whole import NOTE, open_end, refuse_open_end, tells_numbers
 __all__ = ["Door", "Outcome", "Told"]
 
 _OF_THE_FILE = (Refused, Unrecognised, NeedsTelling, PrivateFile, Defect)
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What the questions of a feed may raise on bytes that nobody has thought of."""
 
 _SHOWN = 300
 
@@ -122,7 +120,7 @@ class Door:
         """Whether a feed knows the zip as one file."""
         try:
             return any(feed.knows(original) for source in self.sources for feed in source.feeds)
-        except (BedrotError, *_STUMBLES):
+        except (BedrotError, *STUMBLES):
             return True  # asked again by `take`, which says what is wrong
 
     def _offer_members(self, original: Original) -> Iterator[Outcome]:
@@ -169,7 +167,7 @@ class Door:
                 digest = read_through(original, self.sources)
                 found = identify(original, self.sources)
                 return self._accept(original, found, digest)
-            except _STUMBLES as stumble:
+            except STUMBLES as stumble:
                 raise Defect(
                     f"The program stumbled over this file ({type(stumble).__name__}); nothing of it was taken.",
                     "Report this, with the file's headings; it waits in landing.",
@@ -228,7 +226,7 @@ class Door:
             landed = original.path if within else self.landing.keep(original, source, digest).path
         except PrivateFile as private:
             return _outcome(original, private, None)
-        except (Refused, OSError, *_STUMBLES):
+        except (Refused, OSError, *STUMBLES):
             return outcome  # what cannot be looked through is not copied
         self.landing.note(
             Landed(

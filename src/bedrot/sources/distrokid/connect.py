@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from bedrot.connect.browser import Browser
-from bedrot.connect.connector import Connector, Keep, Pulled, Task
+from bedrot.connect.connector import Connector, Keep, Pulled, Task, by_days
 from bedrot.connect.states import NotFetched, State
 from bedrot.sources.distrokid.connect_bank import Bank, Export, months_before
 from bedrot.sources.distrokid.connect_page import HOST, open_page, see_whose
-from bedrot.sources.distrokid.connect_proof import BY_HAND, Slice, prove_page
+from bedrot.sources.distrokid.connect_proof import Slice, prove_page
 
 PAGE = f"https://{HOST}/bank/"
 _STATS = {"streams": "distrokid.spotify", "applemusic": "distrokid.apple"}
@@ -40,7 +40,7 @@ class _Shown:
 
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     """The two pages of statistics, and the bank details since the last fetch, or all of them the first time."""
-    if task.since is not None and (task.since >= task.now.date() - _BEHIND or _today_already(task)):
+    if task.since is not None and (task.since >= task.now.date() - _BEHIND or task.asked_today):
         open_page(browser, PAGE)
         see_whose(browser, task.account)
         return Pulled(State.PROVISIONAL, note="It was asked already; what is newer comes with another day.")
@@ -62,11 +62,6 @@ class _NotInPlan(Exception):
     """The account's plan has no daily statistics."""
 
 
-def _today_already(task: Task) -> bool:
-    """Whether an earlier fetch of this day brought all."""
-    return task.before is not None and task.before.date() == task.now.date()
-
-
 def _pages(browser: Browser, task: Task) -> list[_Shown]:
     """The pages of statistics that show days."""
     found = []
@@ -86,7 +81,7 @@ def _pages(browser: Browser, task: Task) -> list[_Shown]:
         if days is not None:
             found.append(_Shown(data, body, *days))
         elif _came_before(task, data):
-            raise NotFetched(State.CHANGED, f"The page of {data} shows no day any more, and it did before.", BY_HAND)
+            raise NotFetched(State.CHANGED, f"The page of {data} shows no day any more, and it did before.")
     return found
 
 
@@ -97,7 +92,7 @@ def _exports(browser: Browser, task: Task) -> list[Export]:
     wanted = Slice(months_before(since, _BACK), month) if since else Slice()
     found = Bank(browser, task.account).fetch(wanted, month)
     if found is None and since:
-        raise NotFetched(State.CHANGED, "The bank shows no earnings any more, and it did before.", BY_HAND)
+        raise NotFetched(State.CHANGED, "The bank shows no earnings any more, and it did before.")
     return found or []
 
 
@@ -114,15 +109,7 @@ def _standing(task: Task, pages: list[_Shown], exports: list[Export], *, planned
         note = "DistroKid shows no day of streams yet: the bank details came alone." if planned else _NO_STATS
         return Pulled(State.FRESH, note=note)
     first, last = min(one.first for one in pages), min(one.last for one in pages)
-    if task.since is not None and last < task.since:
-        raise NotFetched(
-            State.UNREACHABLE,
-            f"DistroKid gave days until {last} only, and had given them until {task.since} before.",
-            "Nothing was kept; try again later.",
-        )
-    if last == task.since or task.now.date() - last > _LATE:
-        return Pulled(State.NO_DATA, first, last, f"DistroKid shows no day after {last} yet.")
-    return Pulled(State.PROVISIONAL, first, last)
+    return by_days(task, "DistroKid", first, last, _LATE)
 
 
 CONNECTOR = Connector(

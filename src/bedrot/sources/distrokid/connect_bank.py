@@ -17,9 +17,9 @@ from playwright.sync_api import Download as Saving
 from playwright.sync_api import Locator, Page
 
 from bedrot.connect.browser import Browser, Download
-from bedrot.connect.states import NotFetched, State, challenged, logged_out
+from bedrot.connect.states import NotFetched, State, challenged, logged_out, over_budget
 from bedrot.sources.distrokid.connect_page import HOST, open_page, see_whose
-from bedrot.sources.distrokid.connect_proof import BY_HAND, Slice, prove_export
+from bedrot.sources.distrokid.connect_proof import Slice, prove_export
 
 if TYPE_CHECKING:
     from playwright.sync_api import Response
@@ -60,7 +60,7 @@ class Bank:
         self._open()
         if not self._button().count():
             if not self.browser.page.get_by_text(_NOTHING).count():
-                raise NotFetched(State.CHANGED, f"The page of the bank has no '{_WHAT}' to press any more.", BY_HAND)
+                raise NotFetched(State.CHANGED, f"The page of the bank has no '{_WHAT}' to press any more.")
             return None
         try:
             self._one(wanted)
@@ -95,15 +95,12 @@ class Bank:
                 lines += self._one(Slice(month.first, month.last, store))
             except _TooMany as still:
                 raise NotFetched(
-                    State.CHANGED,
-                    f"DistroKid does not give {store} of {month.first} at once, nor a part of it.",
-                    BY_HAND,
+                    State.CHANGED, f"DistroKid does not give {store} of {month.first} at once, nor a part of it."
                 ) from still
         if rows != lines:
             raise NotFetched(
                 State.CHANGED,
                 f"The stores of {month.first} have {lines:,} lines together, which does not prove to be all of it.",
-                BY_HAND,
             )
 
     def _one(self, wanted: Slice) -> int:
@@ -139,7 +136,7 @@ class Bank:
             raise logged_out()
         see_whose(self.browser, self.account)
         if self._shown() != wanted:
-            raise NotFetched(State.CHANGED, f"The page did not take {wanted}.", BY_HAND)
+            raise NotFetched(State.CHANGED, f"The page did not take {wanted}.")
 
     def _shown(self) -> Slice | None:
         """What the form of the page says that it shows; None where it does not show reporting dates."""
@@ -262,11 +259,7 @@ def _look_at(browser: Browser, path: str, answer: Response) -> None:
 def _see_budget(browser: Browser) -> None:
     """NotFetched where more was asked than any fetch should."""
     if browser.requests > browser.limits.requests:
-        raise NotFetched(
-            State.CHANGED,
-            f"This would take more than {browser.limits.requests} requests, which no fetch should.",
-            BY_HAND,
-        )
+        raise over_budget(browser.limits.requests)
 
 
 def _number(month: str) -> int:

@@ -9,7 +9,6 @@ from bedrot.connect.states import NotFetched, State
 
 HOST = "distrokid.com"
 _ACCOUNT = "#account"
-_BY_HAND = "Report it. Until this is mended: bedrot collect distrokid."
 
 
 def open_page(browser: Browser, url: str) -> bytes:
@@ -20,15 +19,12 @@ def open_page(browser: Browser, url: str) -> bytes:
     def whole() -> bool:
         if path in browser.failed:
             raise NotFetched(State.UNREACHABLE, "The page did not come whole.", "Nothing was kept; try again later.")
-        for one in reversed(browser.answers[seen:]):
-            if one.request.is_navigation_request() and one.frame == browser.page.main_frame:
-                found.append(browser.body(one))
-                return True
-        return False
+        found.extend(browser.body(one) for one in browser.pages(seen)[-1:])
+        return bool(found)
 
     browser.wait(whole, "The page did not come whole.")
     if len(found[0]) > browser.limits.bytes:
-        raise NotFetched(State.CHANGED, f"The page is larger than {browser.limits.bytes >> 20} MiB.", _BY_HAND)
+        raise NotFetched(State.CHANGED, f"The page is larger than {browser.limits.bytes >> 20} MiB.")
     return found[0]
 
 
@@ -37,7 +33,7 @@ def see_whose(browser: Browser, account: str) -> None:
     shown = browser.page.locator(_ACCOUNT)
     if not shown.count():
         browser.refuse(0)
-        raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.", _BY_HAND)
+        raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.")
     name = shown.first.inner_text().strip()
     if name != account:
         raise NotFetched(

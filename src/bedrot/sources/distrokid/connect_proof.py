@@ -15,7 +15,6 @@ from bedrot.contract import Delimited, Facts, Original, Row, heading_key
 from bedrot.errors import Defect, Refused
 from bedrot.sources.distrokid import SOURCE, bank
 
-BY_HAND = "Nothing was kept. Report it; until this is mended: bedrot collect distrokid."
 _ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -73,7 +72,7 @@ def prove_page(body: bytes, name: str, feed: str) -> tuple[date, date] | None:
     wanted = next(one for one in SOURCE.feeds if one.name == feed)
     daily = wanted.tables[0].name
     if not wanted.knows(page):
-        raise NotFetched(State.CHANGED, f"The page {name} does not hold the days that it used to.", BY_HAND)
+        raise NotFetched(State.CHANGED, f"The page {name} does not hold the days that it used to.")
     if wanted.census is None or isinstance(wanted.read, Delimited):
         raise Defect(f"The feed {feed} is not one of pages.", "Report it.")
     if not wanted.census(page)[daily]:
@@ -86,7 +85,7 @@ def prove_page(body: bytes, name: str, feed: str) -> tuple[date, date] | None:
         days = [date.fromisoformat(str(one)) for one in told]
     except (Refused, ValueError) as wrong:
         said = wrong.sentence if isinstance(wrong, Refused) else "One of its days is none."
-        raise NotFetched(State.CHANGED, f"The page {name} cannot be read: {said}", BY_HAND) from wrong
+        raise NotFetched(State.CHANGED, f"The page {name} cannot be read: {said}") from wrong
     return min(days), max(days)
 
 
@@ -100,18 +99,18 @@ def prove_export(came: Download, wanted: Slice) -> int:
         return sum([_lines(one, wanted, came.name) for one in parts])
     except (Refused, csv.Error) as wrong:
         said = wrong.sentence if isinstance(wrong, Refused) else "Its quotes do not fit."
-        raise NotFetched(State.CHANGED, f"The export {came.name} cannot be read: {said}", BY_HAND) from wrong
+        raise NotFetched(State.CHANGED, f"The export {came.name} cannot be read: {said}") from wrong
 
 
 def _lines(export: Original, wanted: Slice, name: str) -> int:
     """The number of lines of one file of an export."""
     if not bank.knows(export):
-        raise NotFetched(State.CHANGED, f"The export {name} has not the columns that it used to have.", BY_HAND)
+        raise NotFetched(State.CHANGED, f"The export {name} has not the columns that it used to have.")
     heading, *lines = _ENDS.split(export.text.removeprefix("\ufeff"))
     delimiter = max(bank.DELIMITERS, key=heading.count)
     titles = [heading_key(one) for one in next(csv.reader([heading], delimiter=delimiter))]
     if "reportingdate" not in titles:
-        raise NotFetched(State.CHANGED, f"The export {name} has no column of reporting dates any more.", BY_HAND)
+        raise NotFetched(State.CHANGED, f"The export {name} has no column of reporting dates any more.")
     day, store = titles.index("reportingdate"), titles.index("store")
     rows = (one for one in lines if one)
     number = 0
@@ -120,9 +119,7 @@ def _lines(export: Original, wanted: Slice, name: str) -> int:
             raise NotFetched(State.UNREACHABLE, f"The export {name} is cut off.", "Nothing was kept; try again later.")
         if not wanted.takes(row[day][:7], row[store]):
             raise NotFetched(
-                State.CHANGED,
-                f"The export {name} holds other lines than those of {wanted}, which were asked for.",
-                BY_HAND,
+                State.CHANGED, f"The export {name} holds other lines than those of {wanted}, which were asked for."
             )
         number += 1
     return number

@@ -27,7 +27,7 @@ _WAIT = "The analytics page did not show its numbers for 365 days."
 
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     """The answers for the last 365 days and the titles of the links; NotFetched where they are not whole."""
-    if task.before is not None and task.before.date() == task.now.date():
+    if task.asked_today:
         return Pulled(State.PROVISIONAL, note="It was asked today already.")
     page = browser.open(PAGE)
     browser.wait(lambda: bool(_overviews(browser)), "The analytics page did not show any numbers.")
@@ -40,12 +40,7 @@ def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     browser.press(_LONG)
     browser.wait(lambda: _whole(browser, before), _WAIT)
     days = _overviews(browser)[-1]
-    if task.since is not None and max(days) < task.since:
-        raise NotFetched(
-            State.UNREACHABLE,
-            f"Linktree gave days until {max(days)} only, when it had given them until {task.since}.",
-            "Nothing was kept; try again later.",
-        )
+    task.see_no_step_back("Linktree", max(days))
     if task.since is not None and not any(days.values()):
         note = "Linktree says of every day that nobody came; that was not so before, or there is nothing to keep."
         return Pulled(State.NO_DATA, note=note)

@@ -49,7 +49,7 @@ def judge(reply: Reply) -> None:
         raise Again(NotFetched(State.UNREACHABLE, f"Meta fails at the moment (code {code}).", "Try again later."))
     if (code, error.get("error_subcode")) == _NOT_THERE:
         raise NotThere(State.CHANGED, "Meta does not know what was asked for, or does not show it.")
-    raise NotFetched(State.CHANGED, f"Meta refused the question (code {code}).", "Report it; the files are not lost.")
+    raise NotFetched(State.CHANGED, f"Meta refused the question (code {code}).")
 
 
 def rest(reply: Reply, web: Web) -> None:

@@ -13,9 +13,9 @@ from playwright.sync_api import Locator, Page
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from bedrot.connect.browser import Browser
-from bedrot.connect.connector import Connector, Keep, Pulled, Task
-from bedrot.connect.states import NotFetched, State
-from bedrot.sources.tiktok.connect_proof import TABS, Proof, prove, prove_together
+from bedrot.connect.connector import Connector, Keep, Pulled, Task, by_days
+from bedrot.connect.states import NotFetched, State, command
+from bedrot.sources.tiktok.connect_proof import TABS, prove, prove_together
 
 HOST = "www.tiktok.com"
 PAGE = f"https://{HOST}/tiktokstudio/analytics"
@@ -26,7 +26,6 @@ _OPEN, _FORM, _GO = "Download data", "CSV", "Download"
 _SHOWN_FROM = timedelta(hours=15)
 """A day was never seen in an export made before 15:00 UTC of the next one."""
 _LATE = timedelta(days=3)
-_BY_HAND = "Report it. Until this is mended: bedrot collect tiktok."
 
 
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
@@ -44,25 +43,13 @@ def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
         came = browser.download(lambda page: _shown(page.get_by_text(_GO, exact=True)).last.click(), _GO)
         proofs.append(prove(came, tab, task.account, days))
         keep(came.name, came.path, {"tab": tab, "range": f"last-{days}-days", "form": _FORM.lower()})
-    return _standing(task, prove_together(proofs))
+    whole = prove_together(proofs)
+    return by_days(task, "TikTok", whole.first, whole.last, _LATE)
 
 
 def _newest_possible(task: Task) -> date:
     """The newest day that an export made now can hold."""
     return (task.now - _SHOWN_FROM).date() - timedelta(days=1)
-
-
-def _standing(task: Task, whole: Proof) -> Pulled:
-    """How it stands by the days that came; NotFetched where they end before those that came earlier."""
-    if task.since is not None and whole.last < task.since:
-        raise NotFetched(
-            State.UNREACHABLE,
-            f"TikTok gave days until {whole.last} only, and had given them until {task.since} before.",
-            "Nothing was kept; try again later.",
-        )
-    if whole.last == task.since or task.now.date() - whole.last > _LATE:
-        return Pulled(State.NO_DATA, whole.first, whole.last, f"TikTok shows no day after {whole.last} yet.")
-    return Pulled(State.PROVISIONAL, whole.first, whole.last)
 
 
 def _see_whose(browser: Browser, account: str) -> None:
@@ -74,16 +61,16 @@ def _see_whose(browser: Browser, account: str) -> None:
         browser.refuse(0)
         others = [match[1] for text in _texts(page, _HANDLE) if (match := _HANDLE.fullmatch(text))]
         if not others:
-            raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.", _BY_HAND) from missing
+            raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.") from missing
         raise NotFetched(State.WRONG_ACCOUNT, *_other(account, others[0])) from missing
 
 
 def _other(account: str, shown: str) -> tuple[str, str]:
     """What is said, and to do, where a log-in opens another account."""
     do = (
-        f"Log in with the right one: bedrot login tiktok --account {account}. Where {account} is called {shown} now,"
+        f"Log in with the right one: {command('login', 'tiktok', account)}. Where {account} is called {shown} now,"
         f" add an [[account]] with the name {shown} and the same artist to bedrot.toml, keep the old one for its days,"
-        f" and log in: bedrot login tiktok --account {shown}; then bedrot logout tiktok --account {account}."
+        f" and log in: {command('login', 'tiktok', shown)}; then {command('logout', 'tiktok', account)}."
     )
     return f"The log-in opens the account {shown}, not {account}.", do
 
@@ -98,7 +85,7 @@ def _tabs(browser: Browser) -> list[str]:
     found = [tab for tab in TABS if page.get_by_role("tab", name=tab, exact=True).count()]
     lacking = [tab for tab in TABS if tab not in found]
     if lacking not in ([], ["Viewers"]):
-        raise NotFetched(State.CHANGED, f"The page has no tab '{lacking[0]}' any more.", _BY_HAND)
+        raise NotFetched(State.CHANGED, f"The page has no tab '{lacking[0]}' any more.")
     return found
 
 
@@ -106,7 +93,7 @@ def _not_english(page: Page, tab: str) -> NotFetched:
     """What it means that the first tab is not there."""
     language = page.locator("html").get_attribute("lang") or "en"
     if language.lower().startswith("en"):
-        return NotFetched(State.CHANGED, f"The page has no tab '{tab}' any more.", _BY_HAND)
+        return NotFetched(State.CHANGED, f"The page has no tab '{tab}' any more.")
     sentence = f"TikTok shows its page in another language ('{language[:20]}'), and its English words only are known."
     return NotFetched(State.CHANGED, sentence, "Set TikTok to English, then fetch again.")
 
@@ -120,12 +107,12 @@ def _choose_longest(browser: Browser, tab: str) -> int:
         offered = [int(match[1]) for text in shown.all_inner_texts() if (match := _RANGE.fullmatch(text))]
         longest = max((days for days in offered if days <= _DAYS), default=0)
         if not longest:
-            raise NotFetched(State.CHANGED, f"The tab '{tab}' offers no range of days any more.", _BY_HAND)
+            raise NotFetched(State.CHANGED, f"The tab '{tab}' offers no range of days any more.")
         words = f"Last {longest} days"
         _shown(page.get_by_text(words, exact=True)).last.click()
         shown.nth(1).wait_for(state="detached")
         if _RANGE.fullmatch(shown.first.inner_text()) is None or words not in shown.first.inner_text():
-            raise NotFetched(State.CHANGED, f"The page did not take the range '{words}'.", _BY_HAND)
+            raise NotFetched(State.CHANGED, f"The page did not take the range '{words}'.")
     return longest
 
 

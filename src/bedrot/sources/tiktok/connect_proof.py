@@ -22,8 +22,6 @@ TABS = {
 }
 """The tabs of the page, and what each brings for a personal and for a business account, which has no viewers."""
 
-_BY_HAND = "Nothing was kept. Report it; until this is mended: bedrot collect tiktok."
-
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -45,7 +43,7 @@ def prove(came: Download, tab: str, account: str, days: int) -> Proof:
     try:
         feed = next((one for one in SOURCE.feeds if one.name in TABS[tab] and one.knows(original)), None)
         if feed is None:
-            raise NotFetched(State.CHANGED, f"What '{tab}' brought is not the file that it used to be.", _BY_HAND)
+            raise NotFetched(State.CHANGED, f"What '{tab}' brought is not the file that it used to be.")
         told = feed.account(original)
         if told not in (None, account):
             raise NotFetched(
@@ -54,19 +52,19 @@ def prove(came: Download, tab: str, account: str, days: int) -> Proof:
                 "Log in with the right one.",
             )
         if any(is_xlsx(part.data) for part in parts(original)):
-            raise NotFetched(State.CHANGED, f"'{tab}' brought a workbook, and CSV was chosen.", _BY_HAND)
+            raise NotFetched(State.CHANGED, f"'{tab}' brought a workbook, and CSV was chosen.")
         proof = Proof(feed.name)
         _prove_days(original, tab, days, exactly=not proof.business)
         return _dated(original, proof, days) if tab == "Overview" else proof
     except Refused as wrong:
-        raise NotFetched(State.CHANGED, f"What '{tab}' brought cannot be read: {wrong.sentence}", _BY_HAND) from wrong
+        raise NotFetched(State.CHANGED, f"What '{tab}' brought cannot be read: {wrong.sentence}") from wrong
 
 
 def prove_together(proofs: Sequence[Proof]) -> Proof:
     """The days of all downloads together; NotFetched where they are not all of one kind of account."""
     business = {one.business for one in proofs}
     if len(business) > 1 or len(proofs) != (3 if True in business else 4):
-        raise NotFetched(State.CHANGED, "Some downloads are those of a business account, others are not.", _BY_HAND)
+        raise NotFetched(State.CHANGED, "Some downloads are those of a business account, others are not.")
     return proofs[0]
 
 
@@ -78,9 +76,7 @@ def _prove_days(original: Original, tab: str, days: int, *, exactly: bool) -> No
             continue
         held = len(sheet.records)
         if held > days or not held or (exactly and held != days):
-            raise NotFetched(
-                State.CHANGED, f"'{tab}' brought {held} days, and the last {days} were asked for.", _BY_HAND
-            )
+            raise NotFetched(State.CHANGED, f"'{tab}' brought {held} days, and the last {days} were asked for.")
 
 
 def _dated(original: Original, proof: Proof, days: int) -> Proof:
@@ -90,6 +86,6 @@ def _dated(original: Original, proof: Proof, days: int) -> Proof:
         return Proof(proof.feed, name.start, name.end)
     stamp = ages.by_data(original) if proof.business else None
     if stamp is None:
-        raise NotFetched(State.CHANGED, f"The name '{original.name}' does not tell its days.", _BY_HAND)
+        raise NotFetched(State.CHANGED, f"The name '{original.name}' does not tell its days.")
     last = stamp.at.date()
     return Proof(proof.feed, last - timedelta(days=days - 1), last)

@@ -37,7 +37,6 @@ _NOTICE = re.compile(r"Your \(([0-9]{2}-[0-9]{4})\) Sales report has been genera
 _STATEMENT = re.compile(r"@([0-9]{2}-[0-9]{4})-([0-9]+)")
 _BUTTON = "Attachment"
 _LATE = timedelta(days=5)
-_BY_HAND = "Report it. Until this is mended: bedrot collect toolost."
 
 
 @dataclass
@@ -52,7 +51,7 @@ class _Came:
 
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     """This year's answers for both stores and the statements that the lake lacks; NotFetched where one is not whole."""
-    if task.before is not None and task.before.date() == task.now.date():
+    if task.asked_today:
         return Pulled(State.FRESH, note="It was asked today already.")
     came = _Came()
     browser.open(PAGE)
@@ -76,7 +75,7 @@ def _see_whose(browser: Browser, account: str) -> None:
         name = "" if log_in.count() else shown.inner_text().strip()
     except TookTooLong as missing:
         browser.refuse(0)
-        raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.", _BY_HAND) from missing
+        raise NotFetched(State.CHANGED, "The page does not show whose it is, as it used to.") from missing
     if not name:
         raise logged_out()
     if name != account:
@@ -109,9 +108,7 @@ def _days(store: portal.Answer, body: bytes) -> list[date]:
         told: Any = msgspec.json.decode(body)
         return sorted(date.fromisoformat(one["date"]) for one in told[store.days])
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as wrong:
-        raise NotFetched(
-            State.CHANGED, f"The numbers for {store.store} have another form than they had.", _BY_HAND
-        ) from wrong
+        raise NotFetched(State.CHANGED, f"The numbers for {store.store} have another form than they had.") from wrong
 
 
 def _take_statements(browser: Browser, task: Task, keep: Keep, came: _Came) -> None:
@@ -121,7 +118,7 @@ def _take_statements(browser: Browser, task: Task, keep: Keep, came: _Came) -> N
     known = {(found[1], found[2]) for name in task.names if (found := _STATEMENT.search(name))}
     notices = list(_notices(browser))
     if known and not notices:
-        raise NotFetched(State.CHANGED, "The page shows none of the statements that it showed.", _BY_HAND)
+        raise NotFetched(State.CHANGED, "The page shows none of the statements that it showed.")
     shown, have = Counter(month for month, _ in notices), Counter(month for month, _ in known)
     due = [(month, notice) for month, notice in notices if shown[month] > have[month]]
     came.left_over = len(due) > MOST
@@ -130,7 +127,7 @@ def _take_statements(browser: Browser, task: Task, keep: Keep, came: _Came) -> N
         file = browser.download(lambda _page, button=button: button.click(), _BUTTON)  # type: ignore[misc]
         found = _STATEMENT.search(file.name)
         if found is None or found[1] != month:
-            raise NotFetched(State.CHANGED, f"The statement of {month} has another name than it had.", _BY_HAND)
+            raise NotFetched(State.CHANGED, f"The statement of {month} has another name than it had.")
         if (found[1], found[2]) in known:
             continue
         original = Original(file.path, file.name, file.name)
@@ -159,7 +156,7 @@ def _button(notice: Locator) -> Locator:
     holder = notice.locator(f"xpath=ancestor-or-self::*[.//*[normalize-space(.)='{_BUTTON}']][1]")
     button = holder.get_by_text(_BUTTON, exact=True)
     if holder.get_by_text(_NOTICE).count() > 1 or button.count() != 1:
-        raise NotFetched(State.CHANGED, f"A notice has no '{_BUTTON}' to press any more.", _BY_HAND)
+        raise NotFetched(State.CHANGED, f"A notice has no '{_BUTTON}' to press any more.")
     return button
 
 

@@ -29,7 +29,6 @@ _ON_A_PAGE = 100
 _MOST_PAGES = 20
 _STATEMENT = re.compile(r"@([0-9]{2})-([0-9]{4})-[0-9]+")
 _CHANGED = "TooLost's API answers in another form than is known of it."
-_REPORT = "Report it. Until this is mended: bedrot collect toolost."
 
 
 class _Ended(NotFetched):
@@ -67,7 +66,7 @@ class _Api:
         data = told.get("data") if isinstance(told, dict) else None
         name = data.get("account_name") if isinstance(data, dict) else None
         if not isinstance(name, str):
-            raise NotFetched(State.CHANGED, "TooLost's API does not tell whose account it is.", _REPORT)
+            raise NotFetched(State.CHANGED, "TooLost's API does not tell whose account it is.")
         if name != self.task.account:
             raise NotFetched(
                 State.WRONG_ACCOUNT,
@@ -85,8 +84,8 @@ class _Api:
                 if number >= int(told["totalPages"]):
                     return _by_month(rows, int(told["totalItems"]))
             except (KeyError, TypeError, ValueError, InvalidOperation) as wrong:
-                raise NotFetched(State.CHANGED, _CHANGED, _REPORT) from wrong
-        raise NotFetched(State.CHANGED, "TooLost's API tells of more statements than there can be.", _REPORT)
+                raise NotFetched(State.CHANGED, _CHANGED) from wrong
+        raise NotFetched(State.CHANGED, "TooLost's API tells of more statements than there can be.")
 
     def _get(self, path: str, params: Mapping[str, str]) -> Reply:
         """The answer to a question; once in a fetch a token that ended is traded for a new one."""
@@ -116,7 +115,7 @@ def _by_month(rows: list[Any], told: int) -> dict[str, Decimal]:
     """The totals by month; NotFetched where rows are missing, or one is no month's total."""
     found = {f"{date.fromisoformat(row['date']):%Y-%m}": Decimal(row["total"]) for row in rows}
     if len(found) != told or len(rows) != told or not all(one.is_finite() for one in found.values()):
-        raise NotFetched(State.CHANGED, _CHANGED, _REPORT)
+        raise NotFetched(State.CHANGED, _CHANGED)
     return found
 
 
