@@ -16,7 +16,7 @@ from curate_histories import History, history
 from staging_files import LINES, Delivered, Notes, Place, kinds_of
 
 from bedrot import sql
-from bedrot.walk import curate_lines, fold_lines, line_bench
+from bedrot.walk import curate_lines, fold_lines, line_bench, line_sql
 from bedrot.walk.curate import Content, TableCurated
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
@@ -144,11 +144,11 @@ WRONG = {
 
 def plant(patch: pytest.MonkeyPatch, what: str) -> None:
     """Make curate wrong in one way."""
-    read = line_bench.of_slice
+    read = line_sql.of_slice
     if what == "of_slice":
         content = sql.names(LINES.columns)
         patch.setattr(
-            line_bench,
+            line_sql,
             "of_slice",
             lambda *told: f"SELECT * FROM ({read(*told)}) QUALIFY row_number() OVER (PARTITION BY {content}) = 1",
         )
@@ -156,7 +156,7 @@ def plant(patch: pytest.MonkeyPatch, what: str) -> None:
         patch.setattr(Content, "age", property(lambda content: (True, content.known_at)))
     elif what == "float":
         rough = "CAST(CAST(earnings AS DOUBLE) AS DECIMAL(38,18)) AS earnings"
-        patch.setattr(line_bench, "of_slice", lambda *told: f"SELECT * REPLACE ({rough}) FROM ({read(*told)})")
+        patch.setattr(line_sql, "of_slice", lambda *told: f"SELECT * REPLACE ({rough}) FROM ({read(*told)})")
     elif what == "scale":
         patch.setattr(fold_lines, "rounded", lambda value, *_: value)
         patch.setattr(fold_lines, "unit", lambda *_: "CAST('0.000000000000000001' AS DECIMAL(38,18))")

@@ -18,7 +18,7 @@ from bedrot.walk.desk import Desk
 from bedrot.walk.fold_lines import Fold, HeldKey, Outcome, fold
 from bedrot.walk.identity import Alias, Evidence, Pair, find_evidence, loaded
 from bedrot.walk.line_jobs import Job, State
-from bedrot.walk.line_sql import LineShape, of_merged, of_patched, of_slice, of_table, patch_rows
+from bedrot.walk.line_sql import LineShape, of_contents, of_merged, of_patched, of_slice, of_table, patch_rows
 from bedrot.walk.merged_files import write_merged
 
 _HANDS = 2
@@ -45,6 +45,7 @@ class LineBench:
         self._others: dict[str, list[dict[str, Any]]] = {}
         self._evidence: list[Evidence] = []
         self._catalogue = ""
+        self._loaded: tuple[list[Job], list[Alias]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +68,11 @@ class LineBench:
         return kept or state.written is None or state.written.exists()
 
     def prepare(self, jobs: Sequence[Job]) -> None:
-        """Load both sides of a batch; contents of one age are joined into one first."""
+        """Load both sides of a batch, where they are not loaded yet; contents of one age are joined into one first."""
+        loading = (list(jobs), list(self.aliases))
+        if self._loaded == loading:
+            return
+        self._loaded = loading
         self._jobs = {job.chain.partition: job for job in jobs}
         self._answers = {partition: {} for partition in self._jobs}
         self._held = {partition: [] for partition in self._jobs}
@@ -90,6 +95,7 @@ class LineBench:
 
         Merged rows are kept for the next tick, but for the partitions in `last`, which have none: write them at once.
         """
+        self._loaded = None  # folding takes lines away
         cleared = []
         for partition, job in self._jobs.items():
             if job.before and self._ask(partition, self.desk.vanished_id(job.chain, job.tick)):
@@ -126,7 +132,7 @@ class LineBench:
 
     def said(self, job: Job) -> set[tuple[str, ...]]:
         """The keys, as texts, that the contents of a tick have lines of."""
-        sources = [of_slice(self.shape, one.path, [one.partition], one.scale) for one in job.tick.contents]
+        sources = of_contents(self.shape, job.tick.contents)
         keys = ", ".join(f"coalesce(CAST({sql.name(one)} AS VARCHAR), '')" for one in self.shape.match[1:])
         query = f"SELECT DISTINCT {keys} FROM ({loaded(self.shape, sources, self.aliases)})"
         return set(self.con.execute(query).fetchall())
@@ -165,14 +171,7 @@ class LineBench:
 
     def _contents(self, jobs: Sequence[Job], place: int) -> list[str]:
         """Sources of the contents at one place of the ticks."""
-        files: dict[tuple[str, int], list[Content]] = defaultdict(list)
-        for job in jobs:
-            content = job.tick.contents[place]
-            files[content.path.as_posix(), content.scale].append(content)
-        return [
-            of_slice(self.shape, mine[0].path, [one.partition for one in mine], mine[0].scale)
-            for mine in files.values()
-        ]
+        return of_contents(self.shape, [job.tick.contents[place] for job in jobs])
 
     def _before(self, jobs: Sequence[Job]) -> list[str]:
         """Sources of the states before the ticks."""

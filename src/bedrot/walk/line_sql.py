@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from bedrot import sql
 from bedrot.contract import Kind, Table
-from bedrot.walk.curated_values import Piece
+from bedrot.walk.curated_values import Content, Piece
 
 ROW_COLUMNS = ("_delivery", "_line", "_locator", "_partition", "_scale", "_lacking")
 # The standard numbers of a recording (ISO 3901) and of a release (GS1): what a blank beside them is told apart by.
@@ -140,6 +141,14 @@ def of_slice(shape: LineShape, path: Path, partitions: Sequence[str], scale: int
         " CAST(NULL AS VARCHAR) AS _lacking"
         f" FROM read_parquet({sql.text(path.as_posix())}) WHERE _partition IN ({texts(partitions)})"
     )
+
+
+def of_contents(shape: LineShape, contents: Iterable[Content]) -> list[str]:
+    """SQL that reads contents, one for each file, with the columns of a merged file."""
+    files: dict[tuple[Path, int], list[str]] = defaultdict(list)
+    for one in contents:
+        files[one.path, one.scale].append(one.partition)
+    return [of_slice(shape, path, partitions, scale) for (path, scale), partitions in files.items()]
 
 
 def of_patched(shape: LineShape, piece: Piece, scale: int, patch: Piece) -> str:
