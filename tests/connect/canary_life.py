@@ -32,7 +32,7 @@ from bedrot.connect import browser, web
 from bedrot.connect.browser import Browser
 from bedrot.connect.discreet import Discreet
 from bedrot.connect.fetch import Fetch
-from bedrot.connect.vault import Session
+from bedrot.connect.vault import Session, Vault
 from bedrot.connect.web import Limits
 
 Anything = Callable[..., Any]
@@ -222,6 +222,26 @@ def keep_traces() -> None:
     os.environ["DEBUG"] = "pw:*"
 
 
+def break_vault() -> None:
+    """The disk fails while the vault holds a log-in in its hands, and says what it was to write."""
+
+    def breaking(_self: Vault, session: Session) -> None:
+        local = f"Bearer {secret_of(session)}"
+        raise OSError(5, f"Input/output error after {len(local)} letters", f"/tmp/{secret_of(session)}")  # noqa: S108
+
+    Vault.put = breaking  # type: ignore[method-assign]
+
+
+def break_trade() -> None:
+    """The way to the service breaks while what a person pasted is traded for a token."""
+
+    async def breaking(_self: web.Web, _method: str, _url: str, form: dict[str, str], *_: object) -> None:
+        local = dict(form)
+        raise Stumbled(f"cannot send {local['client_secret']}")
+
+    web.Web._once = breaking  # type: ignore[method-assign,assignment]
+
+
 def show_locals() -> None:
     """Errors go on as they are."""
     Discreet.__exit__ = lambda *_: None  # type: ignore[method-assign]
@@ -241,7 +261,7 @@ IN_THE_MIDDLE: dict[str, Callable[[Any, str], object]] = {
 }  # fmt: skip
 AT_FIRST: dict[str, Callable[[], object]] = {
     "": lambda: None,
-    **{one.__name__: one for one in (keep_key, keep_traces, show_locals, tell_headers)},
+    **{one.__name__: one for one in (break_trade, break_vault, keep_key, keep_traces, show_locals, tell_headers)},
 }
 
 

@@ -456,7 +456,7 @@ class Truth:
         if number is None:
             self.noted_good = False
             return Expected("expired", 0)
-        good = self._good(number, at)
+        good = self._good(at)
         if only_due and not self.due(at):
             return Expected(good, 0)
         if self.told:
@@ -475,9 +475,15 @@ class Truth:
         """Whether days have to be asked for, as not all is had."""
         return self.last_window is None or not self.complete(at)
 
-    def _good(self, number: int, at: datetime) -> str:
-        log_in = self.service.log_ins[number]
-        if log_in.until is not None and log_in.until - at < min(SOON, (log_in.until - log_in.at) / 3):
+    def ends_soon(self, at: datetime) -> bool:
+        """Whether the log-in that the person has will not last."""
+        number = self.log_in(at)
+        log_in = self.service.log_ins[number] if number is not None else None
+        until = log_in.until if log_in else None
+        return bool(log_in and until and until - at < min(SOON, (until - log_in.at) / 3))
+
+    def _good(self, at: datetime) -> str:
+        if self.ends_soon(at):
             return "expiring"
         return "fresh" if self.service.lag else "provisional"
 

@@ -233,7 +233,7 @@ def root() -> Iterator[Path]:
 
 @contextmanager
 def house(root: Path, source: str, way: str = "") -> Iterator[House]:
-    service = MADE[way or source](LABEL)
+    service = MADE[way if way in MADE else source](LABEL)
     service.csrf = canary(source, "csrf")
     clock = Clock(NOW)
     with Portal(service, clock) as portal:
@@ -340,6 +340,40 @@ def test_a_person_logs_in_in_a_window(root: Path) -> None:
         assert home.hits(*lives) == []
 
 
+def failed_log_in(home: House, plant: str) -> Life:
+    """A log-in that a person makes, and that breaks off."""
+    person = home.portal.people[home.user]
+    typed = [json.dumps(["owner", person.password])]
+    if home.source == "metaads":
+        home.secrets["token"] = person.token
+        typed = ["null", person.token]
+    elif home.way == "api":
+        home.secrets["secret of the program"] = canary("toolost", "client-secret")
+        typed += [CLIENT, home.secrets["secret of the program"]]
+    life = home.live("login", home.source, plant=plant, typed="".join(f"{one}\n" for one in typed))
+    assert life.code != 0
+    assert b"whose = '" in life.said, "the variables of the frames above are shown"
+    assert home.vault.sessions() == []
+    return life
+
+
+_DISK = b"Input/output error after"
+LOG_INS = [
+    pytest.param("metaads", "", "break_vault", _DISK, id="token-vault"),
+    pytest.param("toolost", "api", "break_trade", b"cannot send", id="allowed-trade"),
+    pytest.param("toolost", "api", "break_vault", _DISK, id="allowed-vault", marks=pytest.mark.slow),
+    pytest.param("toolost", "browser", "break_vault", _DISK, id="window-vault", marks=needs_chromium),
+]
+
+
+@pytest.mark.parametrize(("source", "way", "plant", "words"), LOG_INS)
+def test_a_log_in_that_breaks_off_lets_nothing_out(root: Path, source: str, way: str, plant: str, words: bytes) -> None:
+    with house(root, source, way) as home:
+        life = failed_log_in(home, plant)
+        assert words in life.said
+        assert home.hits(life) == []
+
+
 @needs_chromium
 @pytest.mark.parametrize("all_at_once", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["all", "own"])
 def test_a_fetch_that_is_killed_in_the_middle(root: Path, all_at_once: bool) -> None:
@@ -409,6 +443,13 @@ def test_without_its_precautions_a_token_gets_out(root: Path, plant: str, fault:
     with house(root, "metaads") as home:
         life = logged_in_and_fetched(home, 0, fault, plant)
         assert any(where in one for one in home.hits(life))
+
+
+@pytest.mark.parametrize("plant", ["break_trade", pytest.param("break_vault", marks=pytest.mark.slow)])
+def test_without_its_precautions_a_log_in_that_breaks_off_gets_out(root: Path, plant: str) -> None:
+    with house(root, "toolost", "api") as home:
+        life = failed_log_in(home, f"show_locals+{plant}")
+        assert any("said: plain" in one for one in home.hits(life))
 
 
 @needs_chromium

@@ -435,11 +435,19 @@ def test_without_statistics_the_bank_comes_alone(tmp_path: Path, clock: Clock, r
         asking = asks(tmp_path, portal)
         asking.cookie(portal, NOW - DAY)
         standing = asking.fetch(NOW)
-    assert (standing.state, standing.sentence) == ("fresh", said)
-    assert [feed for feed, _ in deliveries(asking)] == ["distrokid.bank"]
-    asking.walk(NOW)
-    assert royalties(asking) == paid(NOW)
-    assert streams(asking) == {}
+        assert (standing.state, standing.sentence) == ("fresh", said)
+        assert [feed for feed, _ in deliveries(asking)] == ["distrokid.bank"]
+        asking.walk(NOW)
+        assert royalties(asking) == paid(NOW)
+        assert streams(asking) == {}
+        again = asking.fetch(NOW + timedelta(hours=2))
+        assert (again.state, again.requests) == ("provisional", 1)
+        clock.now = LATER
+        asking.cookie(portal, LATER)
+        asking.fetch(LATER)
+        assert given(portal) == [months("", ""), months("2025-12", "2026-03")]
+    asking.walk(LATER)
+    assert royalties(asking) == paid(LATER)
 
 
 @pytest.mark.slow

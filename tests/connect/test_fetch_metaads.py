@@ -134,8 +134,18 @@ def test_nobody_logged_in_is_said_without_asking(asking: Asking, portal: Portal)
 def test_a_log_in_that_ends_soon_is_told(asking: Asking, portal: Portal) -> None:
     asking.log_in(portal.people["owner"].token, NOON - 10 * DAY, until=13 * DAY)
     standing = asking.fetch(NOON)
-    assert standing.state == "expiring"
-    assert "2025-03-23" in standing.sentence
+    assert (standing.state, standing.sentence) == ("expiring", "The log-in ends on 2025-03-23.")
+    assert standing.do == f"Log in again: bedrot login metaads --account {ACCOUNT}."
+    with Ledger(asking.lake.ledger_path) as ledger:  # the answer itself was as good as any
+        assert [one.state for one in ledger.standings("metaads", ACCOUNT)] == ["provisional"]
+
+
+def test_a_log_in_that_ends_soon_is_told_also_where_there_is_no_data(asking: Asking, portal: Portal) -> None:
+    portal.faults.empty_account = True
+    asking.log_in(portal.people["owner"].token, NOON - 10 * DAY, until=13 * DAY)
+    standing = asking.fetch(NOON)
+    assert (standing.state, standing.sentence) == ("no data yet", "The log-in ends on 2025-03-23.")
+    assert "bedrot login metaads" in standing.do
 
 
 def test_a_log_in_that_never_lasts_long_is_not_called_ending_on_its_first_day(asking: Asking, portal: Portal) -> None:

@@ -166,7 +166,7 @@ class World:
         pressing = not begun or (gone_at is not None and gone_at - at < SOON)
         if one.told_zone:
             check_told(told, truth, at, only_due=only_due)
-            wanted = told.state in (*scenarios.LOCKED, "expiring", "portal changed")
+            wanted = told.state in (*scenarios.LOCKED, "portal changed") or (told.state in GOOD and truth.ends_soon(at))
             assert told.needs_person == (wanted or (told.state not in GOOD and pressing)), f"{at}: who has to act"
         else:
             check_vaguely_told(told, truth, at)

@@ -149,7 +149,19 @@ def test_the_gap_between_requests_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [("7", 7), ("", None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("-3", None), ("7.5", None)],
+    [
+        ("7", 7),
+        ("", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0),
+        ("Wed, 21 Oct 2093 07:28:00 GMT", 604_800),
+        ("9" * 5_000, 604_800),
+        ("\N{SUPERSCRIPT TWO}", None),
+        ("-3", None),
+        ("7.5", None),
+    ],
+    ids=str,
 )
 def test_what_a_service_asks_to_wait(told: str, seconds: int | None) -> None:
     assert retry_after({"retry-after": told}) == seconds

@@ -145,7 +145,7 @@ class Asking:
             f"{standing.first} to {standing.last}" if standing.first and standing.last else "",
             standing.requests,
             good=state.good,
-            needs_person=state.needs_person or (not state.good and pressing),
+            needs_person=state.needs_person or (bool(standing.do) if state.good else pressing),
         )
 
 

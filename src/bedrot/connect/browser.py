@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Browser as Running
+from playwright.sync_api import BrowserContext, Error, Page, Request, Response, sync_playwright
 from playwright.sync_api import Download as Saving
-from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from bedrot.connect.states import NotFetched, State, challenged, forbidden, logged_out
-from bedrot.connect.web import Limits
-from bedrot.errors import Misconfigured
+from bedrot.connect.unstarted import unstarted
+from bedrot.connect.web import Limits, retry_after, throttled
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _QUIET = (
@@ -36,6 +38,15 @@ _CAPTCHA = "captcha"
 _BECAME_A_FILE = "net::ERR_ABORTED"
 _ENDED = ("completed", "canceled")
 """How a download ends, in the browser's words."""
+_REST = 900
+"""Seconds not to ask again, where a service that is asked too often does not say how many."""
+_LOG_IN = "input[type=password]"
+_ENTRANCE = re.compile(
+    r"((log|sign)[-_]?(in|on|up|out)|o?auth2?|authenticat(e|ion)|authoriz(e|ation)|sso"
+    r"|verify|verification|challenge|captcha|2fa|mfa|otp|passwords?)(?![a-z])",
+    re.IGNORECASE,
+)
+"""How a part of a path begins, below a page, where somebody is to log in there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +77,47 @@ class Browser:
 
     def __enter__(self) -> Self:
         program = next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
-        self._playwright = sync_playwright().start()
         as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        try:
-            self._browser = self._playwright.chromium.launch(
-                executable_path=program, headless=not self.visible, args=[*_QUIET, *as_root]
-            )
-        except Error as missing:
-            self._playwright.stop()
-            raise Misconfigured(
-                "There is no browser that bedrot could open.", "Install Chromium or Chrome, then try again."
-            ) from missing
-        state: Any = json.loads(self.state) if self.state else None
-        self._context = self._browser.new_context(storage_state=state, service_workers="block")
-        self._until = time.monotonic() + self.limits.seconds
-        self.page = self._context.new_page()
-        self.page.set_default_timeout(self.limits.seconds * 1000 / 4)
-        self.page.on("request", self._count)
-        self.page.on("requestfinished", self._finished)
-        self.page.on("requestfailed", self._broken)
-        self.page.on("download", self._came)
+        with ExitStack() as closing:
+            playwright = sync_playwright().start()
+            closing.callback(playwright.stop)
+            try:
+                running = playwright.chromium.launch(
+                    executable_path=program, headless=not self.visible, args=[*_QUIET, *as_root]
+                )
+            except Error as wrong:
+                raise unstarted(str(wrong)) from wrong
+            closing.callback(running.close)
+            self._context = self._inside(running)
+            self._until = time.monotonic() + self.limits.seconds
+            self.page = self._context.new_page()
+            self.page.set_default_timeout(self.limits.seconds * 1000 / 4)
+            self.page.on("request", self._count)
+            self.page.on("requestfinished", self._finished)
+            self.page.on("requestfailed", self._broken)
+            self.page.on("download", self._came)
+            self._closing = closing.pop_all()
         return self
+
+    def _inside(self, running: Running) -> BrowserContext:
+        """A context with the log-in; NotFetched where the browser does not take it."""
+        if self.state is None:
+            return running.new_context(service_workers="block")
+        state: Any = None
+        with suppress(ValueError):
+            state = json.loads(self.state)
+        try:
+            if isinstance(state, dict):  # of a text the browser would think that it names a file
+                return running.new_context(storage_state=state, service_workers="block")  # type: ignore[arg-type]
+        except Error:
+            if not running.is_connected():
+                raise
+        raise NotFetched(State.EXPIRED, "The log-in that is kept cannot be used.", "Log in again.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._browser.close()
-        self._playwright.stop()
+        self._closing.close()
 
     def kept(self) -> bytes:
         """The log-in as it is now, for the vault."""
@@ -104,7 +129,7 @@ class Browser:
         return min((end for end in ends if end > 0), default=None)
 
     def open(self, url: str) -> Page:
-        """The page of a URL; NotFetched with the state where another one came instead."""
+        """The page of a URL, or one below it to which it leads; NotFetched with the state where another one came."""
         parts = urlsplit(url)
         wanted = parts.path + (f"?{parts.query}" if parts.query else "")
         try:
@@ -113,10 +138,22 @@ class Browser:
             raise NotFetched(State.UNREACHABLE, "The page did not come in time.", "Try again later.") from slow
         except Error as wrong:
             raise self._unopened(str(wrong)) from wrong
-        self.refuse(answer.status if answer else 0)
-        if urlsplit(self.page.url).path.rstrip("/") != parts.path.rstrip("/"):
+        self.refuse(answer)
+        if not self.shows(url):
             raise logged_out()
         return self.page
+
+    def shows(self, url: str) -> bool:
+        """Whether the page of a URL is shown, or one below it where nobody is asked to log in."""
+        asked, now = urlsplit(url), urlsplit(self.page.url)
+        wanted, shown = asked.path.rstrip("/"), now.path.rstrip("/")
+        if shown == wanted:
+            return True
+        there = urlsplit(self.places[str(asked.hostname)])
+        if not wanted or not shown.startswith(f"{wanted}/") or now.netloc != there.netloc:
+            return False
+        below = shown.removeprefix(f"{wanted}/").split("/")
+        return not any(map(_ENTRANCE.match, below)) and not self.page.locator(_LOG_IN).filter(visible=True).count()
 
     def _unopened(self, said: str) -> NotFetched:
         """What it means that a page could not be opened."""
@@ -124,12 +161,14 @@ class Browser:
             return NotFetched(State.CHANGED, "The service's pages lead to each other for ever.", "Try again later.")
         return NotFetched(State.UNREACHABLE, "The page could not be opened.", "Try again later.")
 
-    def refuse(self, status: int) -> None:
-        """NotFetched for an answer's HTTP status, and for a page that wants to see a person."""
+    def refuse(self, answer: Response | int | None) -> None:
+        """NotFetched for an answer, or for its HTTP status alone, and for a page that wants to see a person."""
+        status = answer.status if isinstance(answer, Response) else answer or 0
         if self.page.locator(f"form[id*={_CAPTCHA}], iframe[src*={_CAPTCHA}]").count():
             raise challenged()
         if status == 429:
-            raise NotFetched(State.THROTTLED, "The service wants to be asked less often.", "Try again later.", rest=900)
+            told = retry_after(answer.headers) if isinstance(answer, Response) else None
+            raise throttled(_REST if told is None else told).wrong
         if status == 401:
             raise logged_out()
         if status == 403:
@@ -226,8 +265,8 @@ class Browser:
         pages = self.pages(seen)
         if not pages or self._coming:
             return
-        self.refuse(pages[-1].status)
-        if self.page.locator("input[type=password]").count():
+        self.refuse(pages[-1])
+        if self.page.locator(_LOG_IN).count():
             raise logged_out()
         if self.over:
             raise NotFetched(State.CHANGED, f"'{what}' brought a page and no file.")

@@ -24,10 +24,15 @@ class Discreet:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted({one for one in secrets if one}, key=len, reverse=True)
+        self._secrets: list[str] = []
+        self.hide(secrets)
 
     def __repr__(self) -> str:
         return "Discreet(hidden)"
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take these for secrets too: some are known only after a while."""
+        self._secrets = sorted({*self._secrets, *(one for one in secrets if one)}, key=len, reverse=True)
 
     def __enter__(self) -> Self:
         return self

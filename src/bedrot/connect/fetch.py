@@ -61,7 +61,10 @@ class Fetch:
     _capture: Capture | None = None
 
     def account(self, source: Source, account: str) -> Standing:
-        """How it stands with the account after asking; noted in the ledger, whatever it is. Busy where others ask."""
+        """How it stands with the account after asking; noted in the ledger, whatever it is. Busy where others ask.
+
+        What the log-in itself tells, that it ends soon, is said and not noted: it is so until a person logs in again.
+        """
         connector = connector_of(source, self.settings.connect.get(source.name, Connect()).way)
         if connector is None:
             raise Misconfigured(
@@ -74,25 +77,32 @@ class Fetch:
             try:
                 pieces: Pieces = []
                 found = self._tried(source, connector, account, folder, pieces)
-                return self._noted(source, account, found, pieces)
+                return self._ending(self._noted(source, account, found, pieces))
             finally:
                 emptied(folder)
 
     def idle(self, source: Source, turn: Turn) -> Standing:
         """How it stands with an account of which nothing is due: nobody is asked, and nothing noted."""
-        session = self.vault.get(source.name, turn.account)
-        if session is None or not turn.believed:
+        if self.vault.get(source.name, turn.account) is None or not turn.believed:
             return self.account(source, turn.account)
-        ends, last = self._ends(session), State(turn.believed[-1].state)
-        state = State.EXPIRING if ends else State.PROVISIONAL if last is State.EXPIRING else last
-        return Standing(source.name, turn.account, self.now, state, f"Nothing is due. {ends}".strip())
+        last = turn.believed[-1]
+        sentence = f"Nothing is due: it was asked on {last.at:%Y-%m-%d at %H:%M} UTC."
+        return self._ending(Standing(source.name, turn.account, self.now, last.state, sentence))
 
-    def _ends(self, session: Session) -> str:
-        """A sentence where the log-in ends soon."""
-        if session.until is None or session.until - self.now >= min(_SOON, (session.until - session.since) / 3):
-            return ""
+    def _ending(self, standing: Standing) -> Standing:
+        """The same, and where it is good that the log-in ends soon."""
+        session = self.vault.get(standing.source, standing.account)
+        if not State(standing.state).good or session is None or session.until is None:
+            return standing
+        if session.until - self.now >= min(_SOON, (session.until - session.since) / 3):
+            return standing
         word = "ends" if session.until > self.now else "ended"
-        return f"The log-in {word} on {session.until:%Y-%m-%d}: {command('login', session.source, session.account)}."
+        return replace(
+            standing,
+            state=State.EXPIRING if standing.state != State.NO_DATA else standing.state,
+            sentence=f"{standing.sentence} The log-in {word} on {session.until:%Y-%m-%d}.".strip(),
+            do=f"Log in again: {command('login', session.source, session.account)}.",
+        )
 
     def _noted(self, source: Source, account: str, found: Pulled | NotFetched, pieces: Pieces) -> Standing:
         """Take in what came, and note how it stands, as the lake's one writer.
@@ -149,12 +159,7 @@ class Fetch:
                 (place / name).write_bytes(body)
             pieces.append((place / name, asked))
 
-        pulled = self._asked(connector, places_of(connector, self.settings, source.name), session, task, keep)
-        ends = self._ends(session)
-        if ends:
-            state = State.NO_DATA if pulled.state is State.NO_DATA else State.EXPIRING
-            return replace(pulled, state=state, note=f"{pulled.note} {ends}".strip())
-        return pulled
+        return self._asked(connector, places_of(connector, self.settings, source.name), session, task, keep)
 
     def _renew(self, session: Session, secret: bytes) -> None:
         """Put another secret in the place of a log-in's, unless the person logged in anew or out meanwhile.

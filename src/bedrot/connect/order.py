@@ -39,21 +39,25 @@ class Turn:
 
 @dataclass(frozen=True)
 class Lookout:
-    """What is known of accounts: their days as published, and the pulls that lack a file, or one that still counts."""
+    """What is known of accounts: their days as published, and the pulls that brought files.
+
+    `broken` are those of them that lack a file, or one that still counts; `whole` the others.
+    """
 
     known: Mapping[Place, Known] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
     def believed(self, standings: Iterable[Standing]) -> tuple[Standing, ...]:
         """The pulls among the standings that brought what they asked for, and of which no file was taken back."""
-        return tuple(
-            one
-            for one in standings
-            if State(one.state).good
-            and one.first
-            and one.last
-            and pull_name(one.source, one.account, one.at) not in self.broken
-        )
+        return tuple(one for one in standings if State(one.state).good and self._brought(one))
+
+    def _brought(self, one: Standing) -> bool:
+        """Whether a pull brought days, or all that an account without days has."""
+        name = pull_name(one.source, one.account, one.at)
+        if one.first and one.last:
+            return name not in self.broken
+        return one.state == State.FRESH and name in self.whole
 
     def turn(
         self, source: Source, account: str, standings: Sequence[Standing], now: datetime, rules: Sequence[RemembersRule]
@@ -95,8 +99,8 @@ def look(lake: Lake, ledger: Ledger, sources: Sequence[Source]) -> Lookout:
         if decisions.retracted(one.id) or decisions.account_of(one) != one.account:
             broken.add(one.batch)
     broken |= {batch for batch, number in came.items() if batch and number != int(batch.rpartition("/")[2])}
-    names = frozenset(batch.rpartition("/")[0] for batch in broken if batch)
-    return Lookout(published_days(lake, ledger, sources), names)
+    names, lacking = (frozenset(one.rpartition("/")[0] for one in some if one) for some in (came, broken))
+    return Lookout(published_days(lake, ledger, sources), lacking, names - lacking)
 
 
 def turns(

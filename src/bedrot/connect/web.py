@@ -23,6 +23,7 @@ from bedrot.errors import Defect
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SEEN = 3
+_LONGEST_REST = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +213,21 @@ class Web:
 def throttled(seconds: int | None) -> Again:
     """The error of a service that wants to be asked less, for so many seconds (None: it does not say)."""
     rest = 60 if seconds is None else seconds
-    do = f"Nothing was kept; try again in {-(-rest // 60)} minutes."
+    do = f"Nothing was kept; try again in {max(1, -(-rest // 60))} minutes."
     return Again(NotFetched(State.THROTTLED, "The service wants to be asked less often.", do, rest=rest), seconds)
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:
-    """The seconds that a service asks to wait (RFC 9110: a number of seconds, or a date); None where it does not."""
+    """The seconds that a service asks to wait (RFC 9110: a number of seconds, or a date); None where it does not.
+
+    No wait is longer than a week: what is asked for beyond it is a mistake.
+    """
     told = headers.get("retry-after", "").strip()
-    if told.isdigit():
-        return int(told)
+    if told.isascii() and told.isdigit():
+        return int(told) if len(told) <= len(str(_LONGEST_REST)) and int(told) < _LONGEST_REST else _LONGEST_REST
     try:
-        return max(0, int((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())) if told else None
+        until = parsedate_to_datetime(told)
     except ValueError:
         return None
+    wait = until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)
+    return min(max(0, int(wait.total_seconds())), _LONGEST_REST)

@@ -40,7 +40,7 @@ class _Shown:
 
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     """The two pages of statistics, and the bank details since the last fetch, or all of them the first time."""
-    if task.since is not None and (task.since >= task.now.date() - _BEHIND or task.asked_today):
+    if task.asked_today or (task.since is not None and task.since >= task.now.date() - _BEHIND):
         open_page(browser, PAGE)
         see_whose(browser, task.account)
         return Pulled(State.PROVISIONAL, note="It was asked already; what is newer comes with another day.")

@@ -131,7 +131,7 @@ class Bank:
             with page.expect_navigation(wait_until="domcontentloaded") as answered:
                 page.get_by_role("button", name="Display").click()
             answer = answered.value
-        self.browser.refuse(answer.status if answer else 0)
+        self.browser.refuse(answer)
         if urlsplit(self.browser.page.url).path != urlsplit(DETAILS).path:
             raise logged_out()
         see_whose(self.browser, self.account)
@@ -249,7 +249,7 @@ class _Pressing:
 
 def _look_at(browser: Browser, path: str, answer: Response) -> None:
     """NotFetched for an answer that a page got in the place of what it asked for at that path."""
-    browser.refuse(answer.status)
+    browser.refuse(answer)
     if answer.ok and urlsplit(answer.url).path != path:
         raise logged_out()
     if answer.ok and "html" in answer.headers.get("content-type", "") and b"captcha" in browser.body(answer).lower():

@@ -71,7 +71,7 @@ def _told(browser: Browser, since: int) -> list[tuple[bytes, dict[str, Any]]]:
     for answer in browser.answers[since:]:
         if "graphql" not in answer.url:
             continue
-        browser.refuse(answer.status)
+        browser.refuse(answer)
         body = browser.body(answer)
         try:
             told = msgspec.json.decode(body)

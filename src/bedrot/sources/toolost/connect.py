@@ -52,7 +52,7 @@ class _Came:
 def pull(browser: Browser, task: Task, keep: Keep) -> Pulled:
     """This year's answers for both stores and the statements that the lake lacks; NotFetched where one is not whole."""
     if task.asked_today:
-        return Pulled(State.FRESH, note="It was asked today already.")
+        return Pulled(State.PROVISIONAL, note="It was asked today already.")
     came = _Came()
     browser.open(PAGE)
     _see_whose(browser, task.account)
@@ -93,7 +93,7 @@ def _answers(browser: Browser) -> dict[str, Response]:
         split = urlsplit(answer.url)
         path = split.path.rstrip("/")
         if path in _STORES:
-            browser.refuse(answer.status)
+            browser.refuse(answer)
             if parse_qs(split.query, keep_blank_values=True) == {"release": [""], "date": [_RANGE]}:
                 found[path] = answer
     broken = [one for one in browser.failed if one.rstrip("/") in _STORES]
@@ -190,6 +190,7 @@ def _standing(task: Task, came: _Came) -> Pulled:
         came.notes.append(f"TooLost shows no day after {max(newest)} yet." if newest else "TooLost shows no day yet.")
     state = State.NO_DATA if late and not came.statements else State.FRESH
     if not newest or last < first or came.left_over:
+        state = State.PROVISIONAL if state is State.FRESH else state
         return Pulled(state, note=" ".join(came.notes))
     return Pulled(state, first, last, " ".join(came.notes))
 
