@@ -16,8 +16,16 @@ from msgspec import Meta, Struct, ValidationError, convert
 from bedrot.errors import Misconfigured
 
 _PERIOD = r"^[0-9]{4}(-[0-9]{2})?\Z"
+_DAY = r"^(mon|tue|wed|thu|fri|sat|sun)\Z"
+_AT = r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z"
+_JOB = r"^(sync|run)\Z"
+_PING = r"^(https?://[^/\s]\S*)?\Z"
 _WORDS = {
     f"`str` matching regex {_PERIOD!r}": 'a month as "2025-03", or a year as "2025"',
+    f"`str` matching regex {_DAY!r}": 'a day as "mon", "tue", "wed", "thu", "fri", "sat" or "sun"',
+    f"`str` matching regex {_AT!r}": 'a time as "19:00"',
+    f"`str` matching regex {_JOB!r}": '"sync" or "run"',
+    f"`str` matching regex {_PING!r}": "an address that begins with https://",
     "`int`": "a whole number",
     "`decimal`": "a number with a point",
     "`str`": "text in quotation marks",
@@ -74,6 +82,42 @@ class Archive(_Part, frozen=True):
     snapshots: Annotated[int, Meta(ge=1)] = 20
 
 
+class Logs(_Part, frozen=True):
+    """For how many days logs are kept."""
+
+    days: Annotated[int, Meta(ge=1)] = 90
+
+
+Days = Annotated[tuple[Annotated[str, Meta(pattern=_DAY)], ...], Meta(min_length=1)]
+At = Annotated[str, Meta(pattern=_AT)]
+
+
+class SourceTimes(_Part, frozen=True):
+    """When one source is asked, at its own times instead of those of all: what is left out is as for all."""
+
+    days: Days | None = None
+    at: At | None = None
+
+
+class Schedule(_Part, frozen=True):
+    """When the lake's work is done without anybody there: days and time of day in a zone, and what is done.
+
+    `ping`: an address that is asked for after each time, so that somebody outside notices when that stays away.
+    """
+
+    days: Days = ("mon", "wed", "fri")
+    at: At = "19:00"
+    zone: str = "UTC"
+    job: Annotated[str, Meta(pattern=_JOB)] = "sync"
+    ping: Annotated[str, Meta(pattern=_PING)] = ""
+    sources: dict[str, SourceTimes] = {}
+
+    def __repr__(self) -> str:
+        """All but the address to ping, which is nobody else's business."""
+        told = (self.days, self.at, self.zone, self.job, "…" if self.ping else "", self.sources)
+        return f"Schedule{told!r}"
+
+
 class RemembersRule(_Part, frozen=True):
     """What a person knows better of how long a service shows days: what is left out is as the source tells."""
 
@@ -111,8 +155,10 @@ class Settings(_Part, frozen=True):
     control: tuple[Control, ...] = ()
     run: Run = Run()
     archive: Archive = Archive()
+    logs: Logs = Logs()
     connect: dict[str, Connect] = {}
     remembers: tuple[RemembersRule, ...] = ()
+    schedule: Schedule = Schedule()
 
     @property
     def digest(self) -> str:
@@ -162,6 +208,13 @@ def lake_of_environment() -> Path | None:
     """The lake that `BEDROT_LAKE` names, if it does."""
     told = os.environ.get("BEDROT_LAKE", "")
     return Path(told) if told else None
+
+
+def units_of_environment() -> Path:
+    """Where systemd looks for this person's own units."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  the other one raises where nobody knows the home
+    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (named if named.is_absolute() else home / ".config") / "systemd" / "user"
 
 
 def without_traces() -> None:

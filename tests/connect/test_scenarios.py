@@ -26,12 +26,12 @@ from msgspec import structs
 from scenarios import DAY, GOOD, HOUR, INSTANT, PLAYED, SOON, SOURCE, Scenario, Service, Truth, scenario
 
 import bedrot.sources
-from bedrot.commands.due import outlooks as due_outlooks
 from bedrot.commands.fetch import Asking, Told
 from bedrot.config import AccountRule, RemembersRule, Settings
 from bedrot.connect import fetch
 from bedrot.connect.connector import Pulled
 from bedrot.connect.fetch import Fetch, Pieces
+from bedrot.connect.known_days import outlooks as due_outlooks
 from bedrot.connect.known_days import outlooks_of
 from bedrot.connect.memory import Known, Memory, Outlook, Stretch
 from bedrot.connect.order import Lookout

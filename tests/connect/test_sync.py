@@ -23,9 +23,9 @@ from test_fetch_linktree import known as visits
 from test_fetch_linktree import truth as visited
 from test_fetch_metaads import DAY, LABEL, NOON, known, truth
 
-from bedrot.commands.due import outlooks as due_outlooks
 from bedrot.commands.fetch import Asking as Turns
 from bedrot.connect.connector import connector_of
+from bedrot.connect.known_days import outlooks as due_outlooks
 from bedrot.connect.memory import Stretch
 from bedrot.connect.order import Turn, look, turns
 from bedrot.connect.web import Limits

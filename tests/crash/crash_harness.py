@@ -156,17 +156,21 @@ class Command:
     out: Path
     err: Path
     log: Path
+    _code: int | None = None
 
     def wait(self, allowed: float = ALLOWED) -> int | None:
         """Until it has ended (its exit code, negative for a signal) or is stopped (None); it may take so long."""
         until = time.monotonic() + allowed
-        while time.monotonic() < until:
+        while self._code is None and time.monotonic() < until:
             answer = self.nursery.ask(op="wait", pid=self.pid, poll=True)
             if answer["stopped"]:
                 return None
             if answer["code"] is not None:
-                return int(answer["code"])
+                self._code = int(answer["code"])
+                break
             time.sleep(0.003)
+        if self._code is not None:
+            return self._code
         self.kill()
         raise AssertionError(f"still running after {allowed} s: {self.err.read_text()}")
 

@@ -82,7 +82,8 @@ def together(story: Story, ends: Ends, first: str, at: int, second: str) -> list
         if stopped:
             a.go_on()
         code = a.end().code
-        if code != story.stages[first].ended.code and not (code == 2 and not locked):
+        # Who had no lock yet may find it taken, or all done.
+        if code not in {story.stages[first].ended.code, *(() if locked else (0, 2))}:
             wrong.append(f"{first} ended with {code} behind the stop")
         wrong += effects(story, ends, lake)
     finally:

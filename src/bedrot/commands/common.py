@@ -22,6 +22,7 @@ from bedrot.errors import BedrotError, Misconfigured, StorageFailed
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.lock import writer_lock
 from bedrot.lake.zones import Lake
+from bedrot.log import Log
 
 _FILE_WIDTH = 200
 
@@ -59,8 +60,13 @@ def opened(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
     """The lake, its ledger and its settings, for reading."""
     lake = Lake.find(lake_option or lake_of_environment())
     settings = read_settings(lake.config_path)
-    with Ledger(lake.ledger_path) as ledger, _damage_named(lake):
+    with logged(lake, settings), Ledger(lake.ledger_path) as ledger, _damage_named(lake):
         yield lake, ledger, settings
+
+
+def logged(lake: Lake, settings: Settings) -> Log:
+    """The log of this command, as a context."""
+    return Log(lake.logs, settings.logs.days, (typer.Exit, typer.Abort))
 
 
 @contextmanager

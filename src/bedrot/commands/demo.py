@@ -78,7 +78,7 @@ def demo(
     from bedrot.lake import disk
     from bedrot.lake.opened import open_snapshot
     from bedrot.lake.snapshot import current
-    from bedrot.walk.run import Walk, finish, run
+    from bedrot.walk.run import Walk, begin, finish, run
 
     where = _allowed(folder, scale, live=live, window=window)
     if live:
@@ -97,7 +97,7 @@ def demo(
                 lambda told: door_of(lake, ledger, settings, walk.sources, told),
             )
         )
-        began = ledger.start_run(datetime.now(UTC))
+        began = begin(ledger, datetime.now(UTC))
         summary = run(walk)
         finish(walk, began, summary, datetime.now(UTC))
         snapshot = current(lake)

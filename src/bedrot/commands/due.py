@@ -14,11 +14,7 @@ import typer
 from bedrot.commands.common import JsonOption, LakeOption, opened
 
 if TYPE_CHECKING:
-    from bedrot.config import Settings
     from bedrot.connect.memory import Memory, Outlook, Stretch
-    from bedrot.contract import Source
-    from bedrot.lake.ledger import Ledger
-    from bedrot.lake.zones import Lake
 
 app = typer.Typer()
 
@@ -33,6 +29,7 @@ _STRETCHES = 3
 def due(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Tell which days the services will have forgotten next, on which day, and which are lost: fetch in this order."""
     from bedrot.commands import layout
+    from bedrot.connect.known_days import outlooks
     from bedrot.sources import find_sources
 
     now = _now()
@@ -46,30 +43,6 @@ def due(lake: LakeOption = None, as_json: JsonOption = False) -> None:
         _say(found)
     if any(urgent(one) for one in found or ()):
         raise typer.Exit(1)
-
-
-def outlooks(
-    lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], now: datetime
-) -> list[Outlook] | None:
-    """What is due at an instant, in the order in which to fetch; None where nothing is published yet."""
-    from bedrot.connect.known_days import known_days, outlooks_of
-    from bedrot.lake.snapshot import current
-    from bedrot.tell.asides import gather
-
-    snapshot = current(lake)
-    if snapshot is None:
-        return None
-    facts = gather(ledger)
-    feed_of = {one.id: one.feed for one in facts.deliveries.values()}
-    known = known_days(lake, snapshot, sources, feed_of)
-    accounts: dict[str, set[str]] = defaultdict(set)
-    for delivery, name in feed_of.items():
-        accounts[name].add(facts.account[delivery])
-    for source in sources:
-        met = {account for feed in source.feeds for account in accounts[feed.name]}
-        for feed in source.feeds:
-            accounts[feed.name] |= set(settings.accounts_of(source.name)) - met
-    return outlooks_of(sources, {name: sorted(some) for name, some in accounts.items()}, known, now, settings.remembers)
 
 
 def urgent(one: Outlook) -> bool:

@@ -1,4 +1,4 @@
-"""Commands that prove and carry out: why, verify, rebuild, restore, export, golden."""
+"""Commands that prove and carry out: why, verify, rebuild, export, golden."""
 
 from __future__ import annotations
 
@@ -157,19 +157,6 @@ def _writing(lake: Path | None, *, anew: bool) -> Iterator[tuple[Lake, Ledger, S
             Ledger.rebuild(where)
         with Ledger(where.ledger_path) as ledger:
             yield where, ledger, settings
-
-
-@app.command()
-def restore(
-    number: Annotated[int, typer.Argument(help="The number of a snapshot that is in the archive.")],
-    lake: LakeOption = None,
-) -> None:
-    """Bring a snapshot back from the archive, so that --snapshot can read it; a later run may move it back there."""
-    from bedrot.walk import archive
-
-    with writing(lake) as (where, _, _):
-        written = archive.restore_snapshot(where, number)
-    out.print(f"{len(written)} files are back; read them with --snapshot {number}.")
 
 
 @app.command("export")

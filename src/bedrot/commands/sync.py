@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, opened, plain
-from bedrot.commands.connect import open_own_vault
+from bedrot.commands.connect import known_source, open_own_vault
 from bedrot.commands.fetch import Asking, Told
 from bedrot.commands.walk import door_of, say_outcome, say_summary
 from bedrot.errors import BedrotError
@@ -30,15 +30,33 @@ _WAIT = 600.0
 
 
 @app.command()
-def sync(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+def sync(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="The services; all of them, if left out.")
+    ] = None,
+    leave: Annotated[
+        list[str] | None, typer.Option("--except", metavar="SOURCE", help="Do not ask this service; may be repeated.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first account that fails, and walk nothing.")
+    ] = False,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Fetch what is due, then run: a line for each account, what is new, and what needs you. Asks nobody anything."""
     from bedrot.tell.arrived import tally
 
     with opened(lake) as (where, ledger, settings), disk_refusals(where):
         asking = Asking.of(where, ledger, settings, open_own_vault())
-        sources = list(asking.sources.values())
-        before = tally(where, ledger, sources)
-        told = list(asking.ask(asking.logged_in(), only_due=True))
+        wanted, told = _wanted(asking, sources or [], leave or [])
+        before = tally(where, ledger, list(asking.sources.values()))
+        for one in asking.ask(wanted, only_due=True) if wanted and not (strict and told) else ():
+            told.append(one)
+            if strict and not one.good:
+                break
+    if strict and told and not told[-1].good:
+        _say_stopped(told, as_json=as_json)
+        raise typer.Exit(2)
     try:
         found = _walk(where, told, before, as_json=as_json)
     except BedrotError:
@@ -48,17 +66,52 @@ def sync(lake: LakeOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+def _wanted(asking: Asking, sources: Sequence[str], leave: Sequence[str]) -> tuple[list[tuple[str, str]], list[Told]]:
+    """The accounts that are meant and have a log-in; and of each source that was named and has none, that it lacks."""
+    for name in (*sources, *leave):
+        known_source(asking.sources, name)
+    meant = [one for one in asking.logged_in() if (not sources or one[0] in sources) and one[0] not in leave]
+    lacking = [name for name in dict.fromkeys(sources) if name not in {source for source, _ in meant} | {*leave}]
+    told = [
+        Told(
+            name,
+            account,
+            "expired",
+            f"Nobody is logged in to {asking.sources[name].title}.",
+            f"Log in: bedrot login {name}.",
+            needs_person=True,
+        )
+        for name in lacking
+        for account in asking.settings.accounts_of(name) or ("main",)
+    ]
+    return meant, told
+
+
+def _say_stopped(told: Sequence[Told], *, as_json: bool) -> None:
+    """That the first failure stopped everything, and what it was."""
+    from bedrot.commands import layout
+
+    if as_json:
+        accounts = [{**one.row(), "new_days": 0, "needs_person": one.needs_person} for one in told]
+        last = f"{told[-1].source} {told[-1].account}: {told[-1].sentence} {told[-1].do}".strip()
+        answer = {"accounts": accounts, "money_in": [], "run": None, "needs": [last]}
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
+        return
+    _say_accounts(told, None)
+    layout.say("Stopped at the first failure, as --strict says: nobody else was asked, and nothing was walked.")
+
+
 def _walk(lake: Lake, told: Sequence[Told], before: Tally, *, as_json: bool) -> _News:
     """Walk what is new, as `run` does, what lies in the inbox too; and say it before the run counts as told."""
     from bedrot.lake.lock import writer_lock
     from bedrot.tell.arrived import tally
     from bedrot.walk.accept import Told as Nothing
     from bedrot.walk.inbox import take_inbox
-    from bedrot.walk.run import Walk, finish
+    from bedrot.walk.run import Walk, begin, finish
     from bedrot.walk.run import run as walk_run
 
     with writer_lock(lake, _WAIT), opened(lake.root) as (where, ledger, settings), disk_refusals(lake):
-        began = ledger.start_run(datetime.now(UTC))
+        began = begin(ledger, datetime.now(UTC))
         walk = Walk(where, ledger, settings, settings.run.workers)
         inbox = take_inbox(door_of(where, ledger, settings, walk.sources, Nothing()))
         summary = walk_run(walk)

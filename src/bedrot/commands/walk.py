@@ -95,11 +95,11 @@ def run(
     """Walk what is new through all zones and publish it; a summary that accounts for each record and each cent."""
     from bedrot.walk.accept import Told
     from bedrot.walk.inbox import take_inbox
-    from bedrot.walk.run import Walk, finish, summary_json
+    from bedrot.walk.run import Walk, begin, finish, summary_json
     from bedrot.walk.run import run as walk_run
 
     with writing(lake) as (where, ledger, settings):
-        began = ledger.start_run(datetime.now(UTC))
+        began = begin(ledger, datetime.now(UTC))
         with progress_of(as_json) as progress:
             walk = Walk(where, ledger, settings, workers or settings.run.workers, progress)
             inbox = take_inbox(door_of(where, ledger, settings, walk.sources, Told()))

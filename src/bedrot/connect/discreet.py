@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from bedrot.errors import BedrotError
+from bedrot.log import hide
 
 _TALKATIVE = ("httpcore.http11", "httpcore.http2", "httpcore.proxy")
 """Loggers that tell all headers of an answer, cookies among them."""
@@ -32,6 +33,7 @@ class Discreet:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Take these for secrets too: some are known only after a while."""
+        hide(secrets)
         self._secrets = sorted({*self._secrets, *(one for one in secrets if one)}, key=len, reverse=True)
 
     def __enter__(self) -> Self:

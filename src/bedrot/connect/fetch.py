@@ -26,6 +26,7 @@ from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Standing
 from bedrot.lake.lock import writer_lock
 from bedrot.lake.zones import Lake
+from bedrot.log import Kind, note, silence
 from bedrot.walk.accept import Door, Outcome, Told
 from bedrot.walk.found import Found
 
@@ -122,6 +123,9 @@ class Fetch:
                 after = self.now + timedelta(seconds=found.rest) if found.rest else None
                 standing = replace(standing, sentence=found.sentence, do=found.do, after=after)
             ledger.note_standing(standing)
+        whose = {"source": source.name, "account": account}
+        told = {"sentence": standing.sentence, "next": standing.do, "requests": standing.requests}
+        note(Kind.EXTRACTION, standing.state, **whose, **told, files=len(pieces))
         return standing
 
     def _tried(
@@ -260,7 +264,8 @@ class Fetch:
         empty = Lake(self.lake.pulls / source.name / "rehearsal")
         with Ledger(empty.ledger_path) as blank:
             for piece in pieces:
-                outcomes = self._offer(empty, blank, account, piece)
+                with silence():
+                    outcomes = self._offer(empty, blank, account, piece)
                 wrong = next((one for one in outcomes if one.needs_person), None)
                 if wrong is not None:
                     self._offer(self.lake, ledger, account, piece)

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from bedrot import sql
-from bedrot.config import RemembersRule
+from bedrot.config import RemembersRule, Settings
 from bedrot.connect.memory import Known, Outlook, memory_of, order, outlook, together
 from bedrot.contract import Kind, Merge, Source, Table
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.opened import STAGING, view_name
 from bedrot.lake.snapshot import Snapshot, current, open_snapshot
 from bedrot.lake.zones import Lake
+from bedrot.tell.asides import gather
 
 Place = tuple[str, str, str]
 """A table, a feed that fills it, and an account."""
@@ -101,3 +102,23 @@ def outlooks_of(
                     for name in dated
                 )
     return order(found)
+
+
+def outlooks(
+    lake: Lake, ledger: Ledger, settings: Settings, sources: Sequence[Source], now: datetime
+) -> list[Outlook] | None:
+    """What is due at an instant, in the order in which to fetch; None where nothing is published yet."""
+    snapshot = current(lake)
+    if snapshot is None:
+        return None
+    facts = gather(ledger)
+    feed_of = {one.id: one.feed for one in facts.deliveries.values()}
+    known = known_days(lake, snapshot, sources, feed_of)
+    accounts: dict[str, set[str]] = defaultdict(set)
+    for delivery, name in feed_of.items():
+        accounts[name].add(facts.account[delivery])
+    for source in sources:
+        met = {account for feed in source.feeds for account in accounts[feed.name]}
+        for feed in source.feeds:
+            accounts[feed.name] |= set(settings.accounts_of(source.name)) - met
+    return outlooks_of(sources, {name: sorted(some) for name, some in accounts.items()}, known, now, settings.remembers)

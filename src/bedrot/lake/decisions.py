@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from bedrot.errors import Damaged, Defect, Misconfigured
 from bedrot.lake import disk
-from bedrot.lake.deliveries import Delivery, sealed_files
+from bedrot.lake.deliveries import Delivery, pull_mark, sealed_files
 from bedrot.lake.sealed import digest, instant, iso, read_sealed, seal, stamp
 from bedrot.lake.zones import Lake
 
@@ -20,7 +20,11 @@ DecisionKind = Literal["approve", "retract", "reassign", "purge"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided about `target` (a held thing, a delivery), why and when (UTC); `value` is a new account."""
+    """What a person decided about `target` (a held thing, a delivery), why and when (UTC).
+
+    `value` is the new account of a delivery that is reassigned. A purge is a tombstone: its `value` is the hash of the
+    bytes, and behind a stroke the mark of the pull that they came with; an approved purge forbids nothing any more.
+    """
 
     id: str
     kind: DecisionKind
@@ -77,7 +81,15 @@ class Decisions:
 
     @cached_property
     def _gone(self) -> frozenset[str]:
-        return frozenset(one.target for one in self._all if one.kind in ("retract", "purge"))
+        return frozenset(one.target for one in self._all if one.kind == "retract") | self._tombstones.keys()
+
+    @cached_property
+    def _tombstones(self) -> dict[str, Decision]:
+        return {one.target: one for one in self._all if one.kind == "purge" and one.id not in self._approved}
+
+    @cached_property
+    def _purged_bytes(self) -> dict[str, Decision]:
+        return {one.value.partition("/")[0]: one for one in self._tombstones.values()}
 
     @cached_property
     def _accounts(self) -> dict[str, str]:
@@ -91,6 +103,24 @@ class Decisions:
         """Whether a person took the delivery out of all tables (a purged one is out as well)."""
         return delivery in self._gone
 
+    @property
+    def tombstones(self) -> tuple[Decision, ...]:
+        """The purges in force, in order of time."""
+        return tuple(self._tombstones.values())
+
+    def purged(self, delivery: str) -> Decision | None:
+        """The tombstone of a delivery, None where it has none in force."""
+        return self._tombstones.get(delivery)
+
+    def purged_bytes(self, sha256: str) -> Decision | None:
+        """A tombstone in force of bytes, by their hash; None where there is none."""
+        return self._purged_bytes.get(sha256)
+
+    @property
+    def purged_pulls(self) -> tuple[str, ...]:
+        """The marks of the pulls that purged deliveries came with, one for each of these."""
+        return tuple(mark for one in self.tombstones if (mark := one.value.partition("/")[2]))
+
     def account_of(self, delivery: Delivery) -> str:
         """The account that a delivery belongs to: as last reassigned, else as delivered."""
         return self._accounts.get(delivery.id, delivery.account)
@@ -103,6 +133,17 @@ class Decisions:
     def digest(self) -> str:
         """SHA-256 of all that is decided."""
         return digest([_as_json(one) for one in self._all])
+
+
+def tombstone(delivery: Delivery, because: str, at: datetime) -> Decision:
+    """The purge of a delivery as a decision: it names hashes, and neither the account nor the file."""
+    mark = f"/{pull_mark(delivery.batch)}" if delivery.batch else ""
+    return decide("purge", delivery.id, because, at, f"{delivery.object}{mark}")
+
+
+def unfinished_purges(lake: Lake, decisions: Decisions) -> list[str]:
+    """Purged deliveries whose manifests are still there: a purge removes these last, and has not come to its end."""
+    return [one.target for one in decisions.tombstones if lake.manifest_path(one.target).exists()]
 
 
 def _order(decision: Decision) -> tuple[datetime, str]:

@@ -164,13 +164,23 @@ def delivery_of_json(value: Mapping[str, Any]) -> Delivery:
     )
 
 
-def whole_pulls(deliveries: Sequence[Delivery], sightings: Callable[[], Iterable[Sighting]]) -> list[Delivery]:
+def pull_mark(batch: str) -> str:
+    """What stands for a pull in the tombstones of files that came with it: a hash."""
+    return digest({"batch": batch})[:16]
+
+
+def whole_pulls(
+    deliveries: Sequence[Delivery], sightings: Callable[[], Iterable[Sighting]], purged: Iterable[str] = ()
+) -> list[Delivery]:
     """The deliveries that came alone, or with a pull all of whose files are among them (`batch` ends in how many).
 
     One that came again later, in whatever way, is not bound to the pull that broke off any more; `sightings` is asked
-    only where one did.
+    only where one did. `purged` are the marks of the pulls that files which were purged came with, one for each.
     """
+    gone = Counter(purged)
     came = Counter(one.batch for one in deliveries)
+    for batch in [one for one in came if one and gone]:
+        came[batch] += gone[pull_mark(batch)]
     whole = {one.id for one in deliveries if not one.batch or came[one.batch] == int(one.batch.rpartition("/")[2])}
     if len(whole) < len(deliveries):
         first = {one.id: one.received_at for one in deliveries}

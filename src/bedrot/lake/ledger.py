@@ -147,12 +147,14 @@ class Ledger(Database):
         if not any(new):
             return 0
         with self.transaction():
-            for path in new[0]:
-                self.add_delivery(read_manifest_file(path))
-            for path in new[1]:
-                self.add_sightings(read_sightings_file(path))
             for path in new[2]:
                 self.add_decision(read_decision_file(path))
+            decided = self.decisions()
+            for path in new[0]:
+                if decided.purged(path.stem) is None:
+                    self.add_delivery(read_manifest_file(path))
+            for path in new[1]:
+                self.add_sightings(read_sightings_file(path))
         return sum(len(paths) for paths in new)
 
     def add_delivery(self, delivery: Delivery) -> None:
@@ -165,8 +167,13 @@ class Ledger(Database):
         return [delivery_of_json(json.loads(row[0])) for row in self._all("SELECT value FROM deliveries ORDER BY id")]
 
     def whole_deliveries(self) -> list[Delivery]:
-        """The deliveries to walk: those that came alone, with a whole pull, or again after one that broke off."""
-        return whole_pulls(self.deliveries(), self.sightings)
+        """The deliveries to walk: those that came alone, with a whole pull, or again after one that broke off.
+
+        What was purged is not among them, and makes no pull a broken one.
+        """
+        decided = self.decisions()
+        left = [one for one in self.deliveries() if decided.purged(one.id) is None]
+        return whole_pulls(left, self.sightings, decided.purged_pulls)
 
     def delivery(self, delivery: str) -> Delivery | None:
         """The delivery of that id, None where there is none."""

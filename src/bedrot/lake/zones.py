@@ -36,9 +36,22 @@ _SETTINGS = """\
 # [run]
 # workers = 2
 
+# When the lake's work is done without anybody there (`bedrot schedule install`). `sync` asks the services and runs,
+# `run` only runs. `ping` is asked for after each time: a service that expects it tells you when it stays away.
+# [schedule]
+# days = ["mon", "wed", "fri"]
+# at = "19:00"
+# zone = "UTC"
+# job = "sync"
+# ping = "https://example.org/the-address-you-were-given"
+
 # How many of the newest published states stay at hand.
 # [archive]
 # snapshots = 20
+
+# For how many days the folder logs/ keeps what happened.
+# [logs]
+# days = 90
 """
 _IGNORE = "# The lake holds earnings and accounts: nothing of it belongs into git.\n*\n"
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)}
@@ -117,9 +130,19 @@ class Lake:
         return self.root / "captures"
 
     @property
+    def logs(self) -> Path:
+        """What happened, a file of events for each day: a help, which nobody needs to keep."""
+        return self.root / "logs"
+
+    @property
     def pulls(self) -> Path:
         """Scratch of those who ask a service while others write: what they have not taken in yet, and their locks."""
         return self.work / "pulls"
+
+    @property
+    def schedule(self) -> Path:
+        """When the schedule was last served, and what serves it: small facts that tell a dead scheduler."""
+        return self.root / "schedule"
 
     @property
     def ledger_path(self) -> Path:

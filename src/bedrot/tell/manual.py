@@ -35,7 +35,8 @@ class Command(Protocol):
 
 
 def cli_page(commands: Mapping[str, Command]) -> str:
-    """The commands, by name, with their arguments and options as a Markdown page."""
+    """The commands, by name, with their arguments and options as a Markdown page; those of a group behind it."""
+    commands = dict(_each(commands))
     lines = ["# The command", "", f"Generated from the help of `bedrot`: {_MADE}", ""]
     lines += ["| command | what it does |", "| --- | --- |"]
     lines += [f"| [`bedrot {name}`](#bedrot-{name}) | {_cell(one.help or '')} |" for name, one in commands.items()]
@@ -48,6 +49,13 @@ def cli_page(commands: Mapping[str, Command]) -> str:
             lines += [f"| {_spelled(param)} | {_cell(getattr(param, 'help', None) or '')} |" for param in shown]
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _each(commands: Mapping[str, Command], group: str = "") -> Iterator[tuple[str, Command]]:
+    """Each command by its whole name."""
+    for name, one in commands.items():
+        yield f"{group}{name}", one
+        yield from _each(getattr(one, "commands", {}), f"{group}{name} ")
 
 
 def _spelled(param: Parameter) -> str:

@@ -19,6 +19,7 @@ from bedrot.config import Control
 from bedrot.connect.states import State, command
 from bedrot.contract import Merge, Table
 from bedrot.errors import Misconfigured
+from bedrot.lake.decisions import unfinished_purges
 from bedrot.lake.ledger import Staged
 from bedrot.lake.snapshot import Snapshot, current, open_snapshot
 from bedrot.tell.asides import Facts, gather
@@ -107,7 +108,7 @@ def status(walk: Walk) -> Status:
     found = Status(
         snapshot=snapshot.number if snapshot else None,
         files=list(_waiting(walk)),
-        pending=[*_pending(walk, facts, snapshot), *_locked_out(walk)],
+        pending=[*_unfinished(walk), *_pending(walk, facts, snapshot), *_locked_out(walk)],
     )
     rows: dict[tuple[str, str], int] = {}
     if snapshot is not None:
@@ -274,6 +275,13 @@ def _pending(walk: Walk, facts: Facts, snapshot: Snapshot | None) -> Iterator[st
         yield f"{waiting:,} {files} in raw and in no table yet: run `bedrot run`."
     elif (snapshot or facts.deliveries) and (snapshot is None or snapshot.inputs.get("key") != key_of(walk.inputs())):
         yield "Files, decisions, settings or the program changed since the tables were published: run `bedrot run`."
+
+
+def _unfinished(walk: Walk) -> Iterator[str]:
+    """Purges that have begun and not ended."""
+    left = unfinished_purges(walk.lake, walk.ledger.decisions())
+    if left:
+        yield f"A purge is not finished ({len(left):,} still there): give the same `bedrot purge` command again."
 
 
 def _locked_out(walk: Walk) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bedrot.errors import BedrotError, Damaged, StorageFailed
 from bedrot.lake import objects, snapshot
-from bedrot.lake.decisions import Decision, Decisions, read_decision_file
+from bedrot.lake.decisions import Decision, Decisions, read_decision_file, unfinished_purges
 from bedrot.lake.deliveries import Delivery, delivery_id, read_manifest_file, read_sightings_file, sealed_files
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot
@@ -20,6 +20,7 @@ from bedrot.walk import archive
 from bedrot.walk.bundle import Bundle, read_bundle, read_manifest
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_SOME = 5
 _REBUILD = "Run `bedrot rebuild`: staging and curated are made anew from raw."
 _LEDGER = "Run `bedrot rebuild --ledger`: the ledger is made anew from raw."
 _OBJECT = "Import the original file again, or bring it back from a backup: the same bytes heal it."
@@ -51,6 +52,7 @@ def verify(lake: Lake, ledger: Ledger) -> Iterator[Breach]:
     yield from broken
     yield from _read(sealed_files(lake.sightings), read_sightings_file)[1]
     facts = Facts(deliveries, Decisions(decisions))
+    yield from (Breach(1, what, do) for what, do in unfinished(lake, facts.decisions))
     yield from _check_objects(lake, facts)
     yield from _check_deliveries(facts)
     yield from _check_ledger(ledger, facts)
@@ -58,6 +60,17 @@ def verify(lake: Lake, ledger: Ledger) -> Iterator[Breach]:
     yield from _check_snapshots(lake)
     yield from _check_published(lake)
     yield from _check_bundles(lake)
+
+
+def unfinished(lake: Lake, decisions: Decisions) -> Iterator[tuple[str, str]]:
+    """What is wrong, and what to do, where a purge has begun and has not come to its end."""
+    left = unfinished_purges(lake, decisions)
+    if left:
+        many = "1 delivery" if len(left) == 1 else f"{len(left):,} deliveries"
+        ids = " ".join(f"--delivery {one[:12]}" for one in left[:_SOME])
+        again = "Give the same `bedrot purge` command again, with --account if it had that"
+        what = f"A purge of {many} has begun and is not finished: data that must go is still there."
+        yield what, f"{again}; else: bedrot purge {ids} --because TEXT"
 
 
 def _read(paths: Iterable[Path], read: Any) -> tuple[list[Any], list[Breach]]:
@@ -111,7 +124,7 @@ def _check_deliveries(facts: Facts) -> Iterator[Breach]:
         if one.id != delivery_id(one.object, one.feed, one.account, one.exported_at, one.window):
             yield Breach(1, f"The manifest {one.id} does not say what its name was made of.", _BACKUP)
     for told in facts.decisions:
-        if told.kind != "approve" and told.target not in known:
+        if told.kind in ("retract", "reassign") and told.target not in known:
             what = f"The decision {told.id} is about the delivery {told.target[:8]}, which is not there."
             yield Breach(1, what, _BACKUP)
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from bedrot.contract import Facts, Feed, Original, Source
@@ -20,9 +20,11 @@ from bedrot.contract.original import WHOLE_BYTES
 from bedrot.contract.zips import Packed, packed
 from bedrot.errors import STUMBLES, BedrotError, Defect, NeedsTelling, PrivateFile, Refused, Unrecognised
 from bedrot.lake import disk, objects
-from bedrot.lake.deliveries import Sighting, read_manifest, write_manifest, write_sightings
+from bedrot.lake.decisions import Decisions
+from bedrot.lake.deliveries import Delivery, Sighting, read_manifest, write_manifest, write_sightings
 from bedrot.lake.ledger import Landed, Ledger
 from bedrot.lake.zones import Lake
+from bedrot.log import Kind, note
 from bedrot.walk.attribute import Told, checked, delivery_of, facts_of
 from bedrot.walk.found import Found, find, is_litter, sayable
 from bedrot.walk.identify import Identified, identify, refuse_shapeless
@@ -33,16 +35,24 @@ from bedrot.walk.whole import NOTE, open_end, refuse_open_end, tells_numbers
 
 __all__ = ["Door", "Outcome", "Told"]
 
+LEAVE = {"private", "purged"}
+"""Verdicts on files of which the lake keeps no copy."""
 _OF_THE_FILE = (Refused, Unrecognised, NeedsTelling, PrivateFile, Defect)
 
 _SHOWN = 300
+
+
+class Purged(PrivateFile):
+    """The file's data had to go: it is copied nowhere."""
+
+    verdict = "purged"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of one file, and why.
 
-    `verdict` is accepted, repeat, refused, waiting, unrecognised, private, failed or skipped.
+    `verdict` is accepted, repeat, refused, waiting, unrecognised, private, purged, failed or skipped.
     """
 
     name: str
@@ -95,6 +105,21 @@ class Door:
             self.sightings = []
 
     def offer_found(self, found: Found) -> Iterator[Outcome]:
+        """One file, or those in a zip, each with what became of it, which is logged: by name what the lake holds."""
+        for outcome in self._offered(found):
+            note(
+                Kind.VALIDATION,
+                outcome.verdict,
+                file=outcome.name if outcome.delivery else "",
+                feed=outcome.feed,
+                account=outcome.account,
+                delivery=outcome.delivery,
+                sentence=outcome.sentence,
+                next=outcome.do,
+            )
+            yield outcome
+
+    def _offered(self, found: Found) -> Iterator[Outcome]:
         """One file; a zip that no feed knows as a whole is taken apart, and its members are offered."""
         if found.verdict:
             yield Outcome(_shown(found.relative), found.verdict, sentence=found.sentence, do=found.do)
@@ -145,7 +170,7 @@ class Door:
             wrong.append(unreadable)
         if not (wrong or verdicts - {"skipped"}):
             wrong.append(Refused("The zip file holds no file.", "Check that it is the right download."))
-        if wrong and "private" not in verdicts:
+        if wrong and not verdicts & LEAVE:
             yield self._turn_away(original, wrong[0], None)
 
     def _take_member(self, original: Original, member: Packed, path: Path, broken: Refused | None) -> Outcome:
@@ -184,7 +209,9 @@ class Door:
             original, found, digest, told=self.told, configured=self.accounts.get(found.source.name, ()), now=self.now
         )
         outcome = Outcome(_shown(original.relative), "accepted", found.feed.name, delivery.account, delivery.id)
-        if self.ledger.delivery(delivery.id) is not None:
+        known = self.ledger.delivery(delivery.id) is not None
+        self._refuse_purged(delivery, known=known)
+        if known:
             self.sightings.append(
                 Sighting(delivery.id, self.now, self.told.received_at, original.name, original.relative)
             )
@@ -203,6 +230,19 @@ class Door:
         self.ledger.add_delivery(delivery)
         self.landing.leave(digest, kept)
         return outcome
+
+    def _refuse_purged(self, delivery: Delivery, *, known: bool) -> None:
+        """Raise Purged for a delivery with a tombstone, and for a new one of bytes that have one."""
+        told = self._decisions.purged(delivery.id) or (None if known else self._decisions.purged_bytes(delivery.object))
+        if told is not None:
+            raise Purged(
+                f"This file was purged on {told.at:%Y-%m-%d}: {told.because}",
+                f"If it may come back: bedrot purge --allow {told.target[:12]} --because TEXT, then import it again.",
+            )
+
+    @cached_property
+    def _decisions(self) -> Decisions:
+        return self.ledger.decisions()
 
     def _check(self, original: Original, feed: Feed, facts: Facts, path: Path) -> None:
         """Look through the whole copy at `path` with the reader that will stage it; Refused where it is not whole."""

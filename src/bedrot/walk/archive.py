@@ -134,6 +134,11 @@ def bundles(lake: Lake) -> list[Path]:
     return sorted(path for path in lake.archive.glob("*/*.tar.zst") if not path.name.startswith("."))
 
 
+def purged_numbers(snapshots: Iterable[Snapshot]) -> set[int]:
+    """The numbers of snapshots that were purged, as later ones tell."""
+    return {int(number) for one in snapshots for number in one.inputs.get("purged", "").split(",") if number}
+
+
 def named_by(one: Snapshot) -> set[str]:
     """Relative paths of all files that a snapshot names, without its record."""
     paths = {part.path for table in one.tables.values() for part in table.parts}
@@ -157,8 +162,10 @@ def _kept(
     try:
         newest = snapshot.current_number(lake)
         wanted = range(max(1, newest - keep + 1), newest + 1)
-        for number in wanted:
-            if number not in at_hand and lake.relative(lake.snapshot_path(number)) not in archived:
+        away = [number for number in wanted if number not in at_hand]
+        gone = purged_numbers(snapshot.load(lake, number) for number in at_hand if away and number in wanted)
+        for number in away:
+            if number not in gone and lake.relative(lake.snapshot_path(number)) not in archived:
                 done.kept_because.append(f"The record of snapshot {number} is missing, so nothing was moved.")
                 return None
         return [snapshot.load(lake, number) for number in wanted if number in at_hand]

@@ -24,6 +24,7 @@ from bedrot.lake.deliveries import Delivery
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
+from bedrot.log import Kind, note
 from bedrot.walk.curate import Content, Memo, PartitionState, TableCurated, curate_table
 from bedrot.walk.findings import Findings, read_findings
 from bedrot.walk.marts import MartSettings, build_marts
@@ -75,6 +76,8 @@ class Build:
             curated = self._curate(table, contents)
             findings.add(table.name, curated)
             tables[name] = TableState(name, _columns(table), _parts(self.out, curated.states.values()), definition)
+            counts = {"held": len(curated.held), "vanished": len(curated.vanished)}
+            note(Kind.TRANSFORMATION, "curated", table=name, parts=len(tables[name].parts), **counts)
         self.progress("marts")
         marts = build_marts(
             self.out,

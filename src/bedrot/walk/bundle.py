@@ -56,6 +56,15 @@ def bundle_chunks(lake: Lake, entries: Sequence[Entry]) -> Iterator[bytes]:
     yield packer.flush()
 
 
+def repacked(bundle: Bundle, entries: Sequence[Entry]) -> Iterator[bytes]:
+    """The bytes of a bundle of these files of another one, in its order; Damaged where that one is not whole."""
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+    for chunk in _repacked(bundle, entries):
+        if packed := packer.compress(chunk):
+            yield packed
+    yield packer.flush()
+
+
 def read_manifest(path: Path) -> Bundle:
     """What a bundle says it holds; Damaged where that cannot be read."""
     with _said(path), _opened(path) as archive:
@@ -92,6 +101,17 @@ def _tar(lake: Lake, entries: Sequence[Entry]) -> Iterator[bytes]:
     yield from _member(MANIFEST, len(listed), (listed,))
     for entry in entries:
         yield from _member(entry.path, entry.size, _read(lake.absolute(entry.path), entry))
+    yield bytes(2 * _BLOCK)
+
+
+def _repacked(bundle: Bundle, entries: Sequence[Entry]) -> Iterator[bytes]:
+    """The bytes of a tar of some files of a bundle, their list in front."""
+    listed = seal({"files": [vars(entry) for entry in entries]}).encode()
+    yield from _member(MANIFEST, len(listed), (listed,))
+    wanted = set(entries)
+    for entry, chunks in read_members(bundle):
+        if entry in wanted:
+            yield from _member(entry.path, entry.size, chunks)
     yield bytes(2 * _BLOCK)
 
 

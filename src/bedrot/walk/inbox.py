@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bedrot.lake import disk
 from bedrot.lake.zones import Lake
-from bedrot.walk.accept import Door, Outcome
+from bedrot.walk.accept import LEAVE, Door, Outcome
 from bedrot.walk.found import Found, find_below, sayable
 
 
@@ -21,8 +21,8 @@ def private_folder(lake: Lake) -> Path:
 def take_inbox(door: Door) -> list[Outcome]:
     """Every file in the inbox through the door, under the writer's lock; none where there is no inbox.
 
-    What was accepted (or is in the lake already) leaves the inbox, what is private leaves the lake, all else stays
-    where it is with the reason noted.
+    What was accepted (or is in the lake already) leaves the inbox, what is private or was purged leaves the lake, all
+    else stays where it is with the reason noted.
     """
     inbox = door.landing.inbox
     if not inbox.is_dir():
@@ -58,7 +58,7 @@ def _take(door: Door, found: Found) -> Iterator[Outcome]:
     if noted:
         del door.sightings[seen:]  # its members were taken, and counted, when it was found first
     verdicts = {outcome.verdict for outcome in outcomes}
-    if "private" in verdicts:
+    if verdicts & LEAVE:
         yield from _moved_out(door, found, outcomes)
         return
     yield from outcomes
@@ -68,7 +68,7 @@ def _take(door: Door, found: Found) -> Iterator[Outcome]:
 
 
 def _moved_out(door: Door, found: Found, outcomes: list[Outcome]) -> Iterator[Outcome]:
-    """The outcomes of a file that is private, once it is out of the lake."""
+    """The outcomes of a file that is private, or was purged, once it is out of the lake."""
     folder = private_folder(door.lake)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -78,7 +78,7 @@ def _moved_out(door: Door, found: Found, outcomes: list[Outcome]) -> Iterator[Ou
     else:
         do = f"It was moved out of the lake, into {folder}."
     for outcome in outcomes:
-        yield replace(outcome, do=f"{outcome.do} {do}") if outcome.verdict == "private" else outcome
+        yield replace(outcome, do=f"{outcome.do} {do}") if outcome.verdict in LEAVE else outcome
 
 
 def _free(path: Path) -> Path:

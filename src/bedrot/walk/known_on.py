@@ -56,8 +56,9 @@ def known_on(walk: Walk, at: datetime, scratch: Path) -> Known:
 
 
 def decisions_by(decisions: Decisions, at: datetime) -> Decisions:
-    """The decisions taken at or before an instant, and every purge."""
-    return Decisions(one for one in decisions if one.at <= at or one.kind == "purge")
+    """The decisions taken at or before an instant, and every purge, with what lets its data come back."""
+    purges = {one.id for one in decisions if one.kind == "purge"}
+    return Decisions(one for one in decisions if one.at <= at or one.id in purges or one.target in purges)
 
 
 def _staged(

@@ -20,6 +20,7 @@ from bedrot.errors import Defect, StorageFailed
 from bedrot.lake import disk
 from bedrot.lake.snapshot import Part, Snapshot, TableState
 from bedrot.lake.zones import Lake
+from bedrot.log import Kind, note
 from bedrot.marts.bench import Bench, Connect, Desk
 from bedrot.marts.header import Mart, load_marts
 from bedrot.marts.interfaces import INTERFACES, check_fragment, offered, read_fragments
@@ -94,6 +95,7 @@ def _state(lake: Lake, plan: Plan, mart: Mart, old: TableState | None, bench: Be
     kept = {(part.partition, part.inputs): part for part in old.parts} if old else {}
     missing = [unit for unit in units if (unit.partition, unit.inputs) not in kept]
     made = bench.each(missing, lambda desk, unit: _compute(lake, mart, unit, desk))
+    note(Kind.TRANSFORMATION, "mart made", table=mart.name, partitions=len(units), anew=len(missing))
     kept |= {(part.partition, part.inputs): part for part in made if part}
     parts = [kept[unit.partition, unit.inputs] for unit in units if (unit.partition, unit.inputs) in kept]
     return TableState(mart.name, [(column.name, column.type) for column in mart.columns], parts, definition, values)

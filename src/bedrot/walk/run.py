@@ -21,6 +21,7 @@ from bedrot.lake import disk
 from bedrot.lake.ledger import Ledger, Staged
 from bedrot.lake.snapshot import Snapshot, current, write_snapshot
 from bedrot.lake.zones import Lake
+from bedrot.log import Kind, bind, note
 from bedrot.sources import code_of, find_sources
 from bedrot.walk.archive import archive_superseded
 from bedrot.walk.build import Build, Inputs, LedgerMemo, key_of
@@ -136,10 +137,19 @@ def run(walk: Walk, now: datetime | None = None) -> Summary:
             version=bedrot.__version__,
         )
         write_snapshot(walk.lake, snapshot)
+        note(Kind.LOADING, "published", snapshot=snapshot.number, tables=len(tables))
         summary.number, summary.published = snapshot.number, True
     _archive(walk, now or datetime.now(UTC))
     summary.held, summary.vanished = len(findings.held), len(findings.vanished)
     return summary
+
+
+def begin(ledger: Ledger, now: datetime) -> int:
+    """Note that a run begins; its number."""
+    number = ledger.start_run(now)
+    bind(run=number)
+    note(Kind.LOADING, "run began")
+    return number
 
 
 def tidy(walk: Walk) -> None:
@@ -152,7 +162,11 @@ def tidy(walk: Walk) -> None:
 def _archive(walk: Walk, now: datetime) -> None:
     """Move superseded snapshots into the archive; files of staged rows stay, since law 4 reads them again."""
     staged = [path for one in walk.ledger.staged() for path in (one.path, one.rejects_path) if path]
-    archive_superseded(walk.lake, walk.settings.archive.snapshots, now, staged)
+    done = archive_superseded(walk.lake, walk.settings.archive.snapshots, now, staged)
+    for reason in done.kept_because:
+        note(Kind.ERROR, "not archived", sentence=reason)
+    if done.numbers:
+        note(Kind.LOADING, "archived", snapshots=done.numbers)
 
 
 def mart_settings(settings: Settings) -> MartSettings:
@@ -180,12 +194,23 @@ def _stage_missing(walk: Walk, summary: Summary) -> None:
                 raise
             except BedrotError as wrong:
                 summary.failed.append(str(wrong))
+                _note_of(task, Kind.ERROR, "not staged", sentence=wrong.sentence, next=wrong.do)
                 continue
             with walk.ledger.transaction():
                 for staged in results:
                     walk.ledger.save_staged(staged)
                 walk.ledger.memo_put(UNTOLD + task.delivery.id, "{}")
+            for staged in results:
+                counts = {"records": staged.records, "rows": staged.rows, "rejected": staged.rejected}
+                if staged.records:
+                    _note_of(task, Kind.VALIDATION, "staged", table=staged.table, **counts, ignored=staged.ignored)
             walk.progress(f"stage {task.delivery.feed}", done, len(tasks))
+
+
+def _note_of(task: StageTask, kind: Kind, event: str, **facts: object) -> None:
+    """Log an event of a delivery."""
+    one = task.delivery
+    note(kind, event, source=one.source, feed=one.feed, delivery=one.id, file=one.name, **facts)
 
 
 def finish(walk: Walk, number: int, summary: Summary, now: datetime) -> None:
@@ -193,6 +218,8 @@ def finish(walk: Walk, number: int, summary: Summary, now: datetime) -> None:
     with walk.ledger.transaction():
         walk.ledger.finish_run(number, now, "done", summary_json(summary))
         walk.ledger.memo_forget(walk.ledger.memo_all(UNTOLD))
+    counts = {"deliveries": summary.deliveries, "rows": summary.rows, "rejected": summary.rejected}
+    note(Kind.LOADING, "run done", snapshot=summary.number, held=summary.held, **counts)
 
 
 def _count_untold(walk: Walk, summary: Summary) -> None:

@@ -1,0 +1,1 @@
+"""What watches over a lake that nobody looks at for years."""
