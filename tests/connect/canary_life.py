@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -42,13 +42,20 @@ class Stumbled(BaseException):
     """What nobody has thought of, so that nobody handles it."""
 
 
+def past_ours(stream: TextIO | None, text: str) -> None:
+    """Say something past the stream that shows no secret: what is tried here is that none is said at all."""
+    assert stream is not None
+    stream.write(text)
+    stream.flush()
+
+
 def tell(wrong: BaseException) -> None:
     """An error with all that it came of, and the variables of all frames."""
     told = traceback.TracebackException.from_exception(wrong, capture_locals=True)
-    sys.stderr.write("".join(told.format()))
+    past_ours(sys.__stderr__, "".join(told.format()))
     one: BaseException | None = wrong
     while one is not None:
-        sys.stderr.write(f"{one!r} {vars(one)!r}\n")
+        past_ours(sys.__stderr__, f"{one!r} {vars(one)!r}\n")
         one = one.__cause__ or one.__context__
 
 
@@ -198,7 +205,7 @@ def keep_state(means: Any, _secret: str) -> None:
 
 
 def print_it(_means: Any, secret: str) -> None:
-    sys.stdout.write(f"asking with {secret}\n")
+    past_ours(sys.__stdout__, f"asking with {secret}\n")
 
 
 def put_into_lake(_means: Any, secret: str) -> None:

@@ -20,6 +20,7 @@ from walking import Walked
 from bedrot.commands import due as command
 from bedrot.config import RemembersRule, read_settings
 from bedrot.connect.known_days import has_days, known_days
+from bedrot.connect.known_days import outlooks as known_outlooks
 from bedrot.connect.memory import Outlook, Stretch
 from bedrot.demo import linktree, toolost_portal
 from bedrot.demo.arrival import Arrival
@@ -62,7 +63,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
 def outlooks(lake: Lake, now: datetime = NOW, rules: tuple[RemembersRule, ...] = ()) -> list[Outlook]:
     with Ledger(lake.ledger_path) as ledger:
         settings = replace(read_settings(lake.config_path), remembers=rules)
-        found = command.outlooks(lake, ledger, settings, find_sources(), now)
+        found = known_outlooks(lake, ledger, settings, find_sources(), now)
     assert found is not None
     return found
 

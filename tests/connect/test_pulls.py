@@ -73,7 +73,7 @@ def test_two_of_three_files_are_in_no_table_and_three_are(lake: Lake, tmp_path: 
 
 
 def test_a_walk_that_takes_what_is_there_is_seen(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "whole_pulls", lambda found, _: found)
+    monkeypatch.setattr(ledger_module, "whole_pulls", lambda found, *_: found)
     take(lake, tmp_path, [0, 1])
     assert walked(lake) == 2
 

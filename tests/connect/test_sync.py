@@ -318,3 +318,21 @@ def test_money_that_lies_in_the_inbox_comes_in_with_a_sync(person: Person) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nobody is logged in anywhere: bedrot login SOURCE" in done.stdout
     assert "Money in: distrokid main: 13.88211949 USD" in done.stdout
+
+
+@pytest.mark.parametrize("way", ["the vault stays shut", "the only account cannot be asked"])
+def test_what_came_by_hand_is_walked_also_where_nobody_can_be_asked(person: Person, portal: Portal, way: str) -> None:
+    token = portal.people["owner"].token
+    assert person.gives("login", "metaads", "--account", ACCOUNT, types=token + "\n").returncode == 0
+    shutil.copy(GOLDEN, person.lake / "landing" / "inbox")
+    shut = way == "the vault stays shut"
+    if not shut:
+        with (person.lake / "bedrot.toml").open("a", encoding="utf-8") as settings:
+            settings.write('\n[connect.metaads]\nway = "pigeon"\n')
+    done = person.gives("sync", **({"key": ""} if shut else {}))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Money in: distrokid main: 13.88211949 USD" in done.stdout
+    assert f"Needs you: {'vault log-ins' if shut else f'metaads {ACCOUNT}'}: " in done.stdout
+    strict = person.gives("sync", "--strict", **({"key": ""} if shut else {}))
+    assert strict.returncode == 2
+    assert "Stopped at the first failure" in strict.stdout

@@ -117,7 +117,7 @@ def _logged_in(asked: _Asked) -> tuple[bytes, datetime | None]:
     if asked.connector.oauth is None:
         return _secret(f"Token for {asked.whose}", asked.hide).encode(), None
     client = (
-        _secret(f"Client id for {asked.whose}", asked.hide),
+        _secret(f"Client id for {asked.whose}"),  # it stands in the address where the person allows it
         _secret("Its secret; nothing where it has none", asked.hide, may_lack=True),
     )
     now = datetime.now(UTC)
@@ -265,7 +265,7 @@ def account_of(settings: Settings, source: str, told: str | None) -> str:
     return told if told is not None else known[0]
 
 
-def _secret(prompt: str, hide: Callable[[Iterable[str]], None], *, may_lack: bool = False) -> str:
+def _secret(prompt: str, hide: Callable[[Iterable[str]], None] = lambda _: None, *, may_lack: bool = False) -> str:
     """What a person pastes, unseen; from a pipe the next line. Never from the command line, which others can see."""
     told = (
         typer.prompt(prompt, default="" if may_lack else None, hide_input=True, show_default=False, err=True)

@@ -63,7 +63,7 @@ def fetch(
         if source is not None and not wanted:
             known_source(asking.sources, source)
             wanted = [(source, account_of(settings, source, account))]
-        told = list(asking.ask(wanted, only_due=due))
+        told = list(asking.ask(wanted, only_due=due, raising=len(wanted) == 1))
     show(
         [one.row() for one in told],
         as_json=as_json,
@@ -81,12 +81,12 @@ class Asking:
     ledger: Ledger
     settings: Settings
     sources: dict[str, Source]
-    vault: Vault
+    vault: Vault | None
     now: datetime
 
     @classmethod
-    def of(cls, lake: Lake, ledger: Ledger, settings: Settings, vault: Vault) -> Asking:
-        """Asking now, all the sources that the settings know."""
+    def of(cls, lake: Lake, ledger: Ledger, settings: Settings, vault: Vault | None) -> Asking:
+        """Asking now, all the sources that the settings know; without a vault nobody is logged in anywhere."""
         from bedrot.sources import find_sources
 
         sources = {one.name: one for one in find_sources(settings.source_folders(lake.root))}
@@ -96,14 +96,14 @@ class Asking:
         """The sources and accounts that there are log-ins for, all or those that are meant."""
         return [
             (one.source, one.account)
-            for one in self.vault.sessions()
+            for one in (self.vault.sessions() if self.vault else ())
             if source in (None, one.source) and account in (None, one.account) and one.source in self.sources
         ]
 
-    def ask(self, wanted: Sequence[tuple[str, str]], *, only_due: bool) -> Iterator[Told]:
+    def ask(self, wanted: Sequence[tuple[str, str]], *, only_due: bool, raising: bool = False) -> Iterator[Told]:
         """Ask for accounts, or where something is due only, those first that lose something first.
 
-        A single account's error is raised, one of several is told in its place.
+        What goes wrong with one is told in its place, or raised.
         """
         from bedrot.connect.fetch import Fetch
         from bedrot.connect.order import turns
@@ -112,6 +112,8 @@ class Asking:
         found = turns(self.lake, self.ledger, sources, wanted, now=self.now, rules=self.settings.remembers)
         if not only_due:
             found.sort(key=lambda one: wanted.index((one.source, one.account)))
+        if self.vault is None:
+            return
         fetching = Fetch(self.lake, self.ledger, self.settings, sources, self.vault, self.now)
         for turn in found:
             try:
@@ -119,7 +121,7 @@ class Asking:
             except (StorageFailed, Damaged):
                 raise
             except BedrotError as wrong:
-                if len(wanted) == 1:
+                if raising:
                     raise
                 yield _failed(wrong, turn)
 

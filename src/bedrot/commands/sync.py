@@ -18,6 +18,7 @@ from bedrot.commands.walk import door_of, say_outcome, say_summary
 from bedrot.errors import BedrotError
 
 if TYPE_CHECKING:
+    from bedrot.connect.vault import Vault
     from bedrot.lake.zones import Lake
     from bedrot.tell.arrived import Tally
     from bedrot.walk.accept import Outcome
@@ -47,8 +48,10 @@ def sync(
     from bedrot.tell.arrived import tally
 
     with opened(lake) as (where, ledger, settings), disk_refusals(where):
-        asking = Asking.of(where, ledger, settings, open_own_vault())
-        wanted, told = _wanted(asking, sources or [], leave or [])
+        vault, locked = _vault()
+        asking = Asking.of(where, ledger, settings, vault)
+        wanted, lacking = _wanted(asking, sources or [], leave or [])
+        told = locked or lacking
         before = tally(where, ledger, list(asking.sources.values()))
         for one in asking.ask(wanted, only_due=True) if wanted and not (strict and told) else ():
             told.append(one)
@@ -64,6 +67,14 @@ def sync(
         raise
     if found.needs:
         raise typer.Exit(1)
+
+
+def _vault() -> tuple[Vault | None, list[Told]]:
+    """The person's vault; where it does not open, that nobody can be asked, which is no reason not to walk."""
+    try:
+        return open_own_vault(), []
+    except BedrotError as wrong:
+        return None, [Told("vault", "log-ins", wrong.verdict, wrong.sentence, wrong.do, needs_person=True)]
 
 
 def _wanted(asking: Asking, sources: Sequence[str], leave: Sequence[str]) -> tuple[list[tuple[str, str]], list[Told]]:

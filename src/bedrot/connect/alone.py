@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import filelock
-
-from bedrot.errors import Busy, StorageFailed
+from bedrot.errors import Busy
 from bedrot.lake import disk
+from bedrot.lake.lock import held
 from bedrot.lake.sealed import digest
 
 
@@ -19,20 +18,14 @@ def alone(source: str, title: str, folders: Sequence[Path], wait: float) -> Iter
 
     The locks die with the process. Their names do not tell the source: one of the folders is the vault's.
     """
-    with ExitStack() as held:
+
+    def busy() -> Busy:
+        return Busy(f"Another bedrot is asking {title} at the moment.", "Wait until it has finished, then try again.")
+
+    with ExitStack() as locks:
         for folder in folders:
-            lock = filelock.FileLock(folder / f"asking-{digest({'source': source})[:8]}.lock", mode=0o600)
-            try:
-                lock.acquire(timeout=wait)
-            except filelock.Timeout as taken:
-                raise Busy(
-                    f"Another bedrot is asking {title} at the moment.", "Wait until it has finished, then try again."
-                ) from taken
-            except OSError as failed:
-                raise StorageFailed(
-                    f"The fetch cannot be locked: {failed.strerror}.", "Check the disk.", file=str(folder)
-                ) from failed
-            held.callback(lock.release)
+            path = folder / f"asking-{digest({'source': source})[:8]}.lock"
+            locks.enter_context(held(path, wait, busy, 0o600))
         yield
 
 

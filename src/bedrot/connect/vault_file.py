@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
-
 from bedrot.errors import Busy, Damaged, Misconfigured, StorageFailed
 from bedrot.lake import disk
+from bedrot.lake.lock import held
 from bedrot.lake.refusals import said
 
 AGE = b"age-encryption.org/v1\n"
@@ -65,23 +64,13 @@ class VaultFile:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the one that changes the vault; Busy where another does not finish, StorageFailed."""
-        lock = filelock.FileLock(self.folder / "vault.lock", mode=0o600)
-        try:
-            lock.acquire(timeout=WAIT)
-        except filelock.Timeout as taken:
-            raise Busy(
-                "Another bedrot is changing the vault.",
-                "Wait until it has finished, then try again.",
-                file=str(self.path),
-            ) from taken
-        except OSError as failed:
-            raise StorageFailed(
-                f"The vault cannot be locked: {failed.strerror}.", "Check the disk.", file=str(self.folder)
-            ) from failed
-        try:
+
+        def busy() -> Busy:
+            sentence = "Another bedrot is changing the vault."
+            return Busy(sentence, "Wait until it has finished, then try again.", file=str(self.path))
+
+        with held(self.folder / "vault.lock", WAIT, busy, 0o600):
             yield
-        finally:
-            lock.release()
 
     def read(self) -> bytes | None:
         """The sealed bytes, None where there is no file; Misconfigured or Damaged where they are none of ours."""

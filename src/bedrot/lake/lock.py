@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,23 +22,33 @@ def writer_lock(lake: Lake, wait: float = 0) -> Iterator[None]:
 
     Who holds it stands beside the lock, as information only: whether it is held, the operating system knows.
     """
-    lock = filelock.FileLock(lake.lock_path)
-    try:
-        lock.acquire(timeout=wait)
-    except filelock.Timeout as taken:
-        raise Busy(
-            f"Another bedrot is writing to this lake ({_who(lake)}).",
-            "Wait until it has finished, then try again.",
-            file=str(lake.root),
-        ) from taken
-    except OSError as failed:
-        raise StorageFailed(
-            f"The lake cannot be locked: {failed.strerror}.", "Check the disk.", file=str(lake.lock_path)
-        ) from failed
-    try:
+
+    def busy() -> Busy:
+        sentence = f"Another bedrot is writing to this lake ({_who(lake)})."
+        return Busy(sentence, "Wait until it has finished, then try again.", file=str(lake.root))
+
+    with held(lake.lock_path, wait, busy):
         command = Path(sys.argv[0]).name if sys.argv else ""
         said = json.dumps({"pid": os.getpid(), "command": " ".join((command, *sys.argv[1:2])).strip()})
         disk.put_text(_sidecar(lake), said + "\n", replace=True, read_only=False)
+        yield
+
+
+@contextmanager
+def held(path: Path, wait: float, busy: Callable[[], Busy], mode: int = 0o644) -> Iterator[None]:
+    """Hold a lock in a file; what `busy` gives is raised where another holds it after `wait` seconds.
+
+    Raises StorageFailed on a disk that cannot lock.
+    """
+    lock = filelock.FileLock(path, mode=mode)
+    try:
+        lock.acquire(timeout=wait)
+    except filelock.Timeout as taken:
+        raise busy() from taken
+    except (OSError, NotImplementedError) as failed:
+        why = getattr(failed, "strerror", None) or "its disk does not know locks"
+        raise StorageFailed(f"It cannot be locked: {why}.", "Check the disk.", file=str(path)) from failed
+    try:
         yield
     finally:
         lock.release()

@@ -14,11 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from bedrot.errors import Busy, Damaged, Misconfigured, StorageFailed
+from bedrot.errors import Busy, Damaged, Misconfigured
 from bedrot.lake import disk
-from bedrot.lake.refusals import said
+from bedrot.lake.lock import held
 from bedrot.lake.sealed import instant, iso, read_sealed, seal, stamp
 
 FORMAT = 1
@@ -94,29 +92,14 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the only one that changes the folder; Busy where another one does."""
-        disk.make_folder(self.target)
-        lock = filelock.FileLock(self.target / ".lock")
-        with said(self.target):
-            self._acquire(lock)
-        try:
-            yield
-        finally:
-            lock.release()
 
-    def _acquire(self, lock: filelock.BaseFileLock) -> None:
-        """Take the lock; Busy after a while, StorageFailed on a disk that knows none."""
-        try:
-            lock.acquire(timeout=_WAIT)
-        except filelock.Timeout as taken:
-            raise Busy(
-                "Another backup is being made there.",
-                "Wait until it has finished, then try again.",
-                file=str(self.target),
-            ) from taken
-        except NotImplementedError as unknown:
-            raise StorageFailed(
-                "That disk cannot lock a file.", "Choose a folder on another disk.", file=str(self.target)
-            ) from unknown
+        def busy() -> Busy:
+            sentence = "Another backup is being made there."
+            return Busy(sentence, "Wait until it has finished, then try again.", file=str(self.target))
+
+        disk.make_folder(self.target)
+        with held(self.target / ".lock", _WAIT, busy):
+            yield
 
     def prepare(self, lake: str) -> None:
         """Let the folder be one for backups of that lake; Misconfigured where it is another's, or something else."""

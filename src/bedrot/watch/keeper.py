@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Never
 
-import filelock
-
 from bedrot.config import Schedule
-from bedrot.errors import BedrotError, Busy, Misconfigured, StorageFailed
+from bedrot.errors import BedrotError, Busy, Misconfigured
 from bedrot.lake import disk
+from bedrot.lake.lock import held
 from bedrot.lake.zones import Lake
 from bedrot.watch.schedule import (
     ALL,
@@ -43,22 +42,13 @@ _NO_START = 127
 @contextmanager
 def only_keeper(lake: Lake) -> Iterator[None]:
     """Be the only one who serves the schedule of a lake; Busy where another one does."""
+
+    def busy() -> Busy:
+        return Busy("Another bedrot keeps the schedule of this lake already.", "One is enough: leave it to it.")
+
     disk.make_folder(lake.schedule)
-    lock = filelock.FileLock(lake.schedule / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as taken:
-        raise Busy(
-            "Another bedrot keeps the schedule of this lake already.", "One is enough: leave it to it."
-        ) from taken
-    except OSError as failed:
-        raise StorageFailed(
-            f"The schedule cannot be locked: {failed.strerror}.", "Check the disk.", file=str(lake.schedule)
-        ) from failed
-    try:
+    with held(lake.schedule / ".lock", 0, busy):
         yield
-    finally:
-        lock.release()
 
 
 @dataclass
