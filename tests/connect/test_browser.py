@@ -144,6 +144,7 @@ class Leading(TikTok):
         return redirect(f"{PAGE}/overview") if asked.path == PAGE else super().data(asked, now, faults)
 
 
+@pytest.mark.slow
 def test_a_person_and_a_fetch_are_led_to_the_first_tab(tmp_path: Path) -> None:
     artist = LABEL.artists[1]
     with Portal(Leading(LABEL), Clock(NOW)) as portal:

@@ -281,7 +281,11 @@ def test_a_token_over_http_in_its_states(root: Path, states: dict[str, str]) -> 
 
 
 @needs_chromium
-@pytest.mark.parametrize("states", [few(PAGES), pytest.param(PAGES, marks=pytest.mark.slow)], ids=["few", "all"])
+@pytest.mark.parametrize(
+    "states",
+    [pytest.param(few(PAGES), marks=pytest.mark.slow), pytest.param(PAGES, marks=pytest.mark.slow)],
+    ids=["few", "all"],
+)
 def test_private_answers_in_their_states(root: Path, states: dict[str, str]) -> None:
     with house(root, "linktree") as home:
         assert looked_at(home, states) == []
@@ -324,6 +328,7 @@ def test_what_a_person_allows_and_what_it_is_traded_for(root: Path) -> None:
         assert home.hits(*lives) == []
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_person_logs_in_in_a_window(root: Path) -> None:
     with house(root, "toolost") as home:

@@ -143,6 +143,7 @@ def test_a_person_logs_in_once_and_what_comes_is_the_truth(
     assert traced_below(tmp_path, *(one.encode() for one in portal.secrets())) == []
 
 
+@pytest.mark.slow
 def test_a_big_export_is_filtered_and_waited_for(tmp_path: Path, clock: Clock) -> None:
     with Portal(DistroKid(LABEL, most_rows=5_000), clock) as portal:
         asking = asks(tmp_path, portal)

@@ -129,6 +129,7 @@ def test_where_nothing_has_changed_nothing_is_captured(asking: Asking, portal: P
     assert not asking.lake.captures.exists()
 
 
+@pytest.mark.slow
 def test_an_answer_of_before_is_not_called_good(asking: Asking, clock: Clock) -> None:
     assert asking.fetch(NOW).state == "provisional"
     clock.now = NOW - 5 * DAY  # the service hands out what it had five days ago

@@ -191,6 +191,7 @@ def test_a_year_later_the_days_go_on(asking: Accounts, portal: Portal, clock: Cl
     assert social(asking) == truth(PALE, "pale.harbour", days)
 
 
+@pytest.mark.slow
 def test_a_personal_account_becomes_a_business_account(asking: Accounts, portal: Portal, clock: Clock) -> None:
     days: list[date] = []
     for now, requests in ((NOW, MOST_REQUESTS), (datetime(2026, 3, 8, 19, 20, 44, tzinfo=UTC), MOST_REQUESTS - 1)):
@@ -209,6 +210,7 @@ def test_a_personal_account_becomes_a_business_account(asking: Accounts, portal:
     assert found == sorted(videos)
 
 
+@pytest.mark.slow
 def test_a_renamed_account_is_another_one_until_it_is_told(asking: Accounts, portal: Portal, clock: Clock) -> None:
     clock.now = now = datetime(2025, 11, 2, 18, tzinfo=UTC)
     asking.limits = QUICK
@@ -294,7 +296,7 @@ def test_all_that_can_go_wrong_is_tried() -> None:
     assert {one.name for one in fields(Faults)} - elsewhere == {name for name in FAULTS if " " not in name}
 
 
-QUICKLY = ("captcha", "half_body", "slow", "renamed_field", "empty_account")
+QUICKLY = ("captcha", "renamed_field", "empty_account")
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_an_empty_account_has_no_data_yet(ready: Ready, asking: Asking) -> None:
     assert published(asking) == 0
 
 
-@pytest.mark.parametrize("last", [*(pytest.param(k, marks=pytest.mark.slow) for k in range(5)), 5])
+@pytest.mark.parametrize("last", [*(pytest.param(k, marks=pytest.mark.slow) for k in (0, 1, 3, 4, 5)), 2])
 def test_a_log_in_that_ends_at_any_request_leaves_nothing_partial(ready: Ready, tmp_path: Path, last: int) -> None:
     """The pages are asked for with the session: once to log in, for the numbers, the notices, and three statements."""
     asking = lake_with(ready, tmp_path, anew=True)
@@ -257,6 +257,7 @@ def test_a_log_in_that_ends_at_any_request_leaves_nothing_partial(ready: Ready, 
     assert untrue(asking, truth(then)) == []
 
 
+@pytest.mark.slow
 def test_an_old_answer_is_not_taken_for_a_new_one(ready: Ready, asking: Asking) -> None:
     assert good(asking.fetch(NOW))
     before = names(asking)
@@ -267,6 +268,7 @@ def test_an_old_answer_is_not_taken_for_a_new_one(ready: Ready, asking: Asking) 
     assert names(asking) == before
 
 
+@pytest.mark.slow
 def test_at_new_year_the_answers_are_empty_and_say_which_days_are_gone(ready: Ready, tmp_path: Path) -> None:
     asking = lake_with(ready, tmp_path, WINTER + 7 * DAY, anew=True)
     assert asking.fetch(WINTER + 7 * DAY).last == date(2025, 12, 24)

@@ -44,6 +44,7 @@ def deliveries(person: Person) -> int:
         return len(list(ledger.deliveries()))
 
 
+@pytest.mark.slow
 def test_strict_stops_at_the_first_failure_and_walks_nothing(person: Person, portal: Portal) -> None:
     token = portal.people["owner"].token
     for account in ("1", ACCOUNT):  # the token is for the second one only, and the first is asked first
