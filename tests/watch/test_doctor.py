@@ -298,10 +298,10 @@ def test_a_current_lake_is_said_to_be_current(person: Person, monkeypatch: pytes
     import bedrot.watch.doctor as told
 
     fresh = Account("distrokid", "main", Health.FRESH, "", data_until=date(2026, 1, 1))
-    monkeypatch.setattr(told, "accounts", lambda _walk, _now: [fresh])
+    monkeypatch.setattr(told, "accounts", lambda *_: [fresh])
     said = person.bedrot("doctor")
     assert said.code == 0, said
     assert said.out.splitlines()[0] == "distrokid main: fresh; data until 2026-01-01"
     assert said.out.splitlines()[-1] == "You are current, and all is as it should be."
-    monkeypatch.setattr(told, "accounts", lambda _walk, _now: [replace(fresh, health=Health.LATE, do="press")])
+    monkeypatch.setattr(told, "accounts", lambda *_: [replace(fresh, health=Health.LATE, do="press")])
     assert person.bedrot("doctor").code == 1

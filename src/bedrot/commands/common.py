@@ -55,11 +55,16 @@ def say_error(wrong: BedrotError) -> None:
         err.print(escape(f"What to do: {wrong.do}"))
 
 
+def located(lake_option: Path | None) -> tuple[Lake, Settings]:
+    """The lake that a person means, and its settings."""
+    lake = Lake.find(lake_option or lake_of_environment())
+    return lake, read_settings(lake.config_path)
+
+
 @contextmanager
 def opened(lake_option: Path | None) -> Iterator[tuple[Lake, Ledger, Settings]]:
     """The lake, its ledger and its settings, for reading."""
-    lake = Lake.find(lake_option or lake_of_environment())
-    settings = read_settings(lake.config_path)
+    lake, settings = located(lake_option)
     with logged(lake, settings), Ledger(lake.ledger_path) as ledger, _damage_named(lake):
         yield lake, ledger, settings
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from bedrot.commands.common import JsonOption, LakeOption
-from bedrot.config import lake_of_environment, read_settings
+from bedrot.commands.common import JsonOption, LakeOption, located
 from bedrot.errors import BedrotError
 from bedrot.lake.zones import Lake
 
@@ -28,12 +27,11 @@ def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     from bedrot.watch.doctor import Health
     from bedrot.watch.house import Level
 
-    where = Lake.find(lake or lake_of_environment())
-    settings = read_settings(where.config_path)
+    where, settings = located(lake)
     told, findings = examined(where, settings, datetime.now(UTC))
     if as_json:
-        answer = {"accounts": [_plain(one) for one in told], "house": [_plain(one) for one in findings]}
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
+        answer = {"accounts": [vars(one) for one in told], "house": [vars(one) for one in findings]}
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2, default=str) + "\n")
     else:
         _say(told, findings)
     worst = max((one.level for one in findings), default=Level.FINE)
@@ -56,8 +54,8 @@ def examined(lake: Lake, settings: Settings, now: datetime) -> tuple[list[Accoun
     try:
         with Ledger(lake.ledger_path) as ledger:
             walk = Walk(lake, ledger, settings)
-            told = accounts(walk, now)
-            waiting = status(walk).needs
+            found = status(walk)
+            told, waiting = accounts(walk, now, found.feeds), found.needs
     except BedrotError as wrong:
         if not any(one.level is Level.BROKEN for one in findings):
             findings.append(Finding("lake", Level.BROKEN, wrong.sentence, wrong.do))
@@ -86,8 +84,3 @@ def _say(told: list[Account], findings: list[Finding]) -> None:
             layout.say(f"  What to do: {each.do}")
     if not any(one.health is not Health.FRESH for one in told) and not any(each.level for each in findings):
         layout.say("You are current, and all is as it should be.")
-
-
-def _plain(one: Account | Finding) -> dict[str, Any]:
-    """As plain values for a program."""
-    return {name: getattr(value, "isoformat", lambda value=value: value)() for name, value in vars(one).items()}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, logged, out, plain, show, writing
+from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, located, logged, out, plain, show, writing
 from bedrot.commands.walk import progress_of
-from bedrot.config import lake_of_environment, read_settings
+from bedrot.config import lake_of_environment
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.zones import Lake
@@ -38,8 +38,7 @@ def backup(
     """
     from bedrot.walk.backup import back_up
 
-    where = Lake.find(lake or lake_of_environment())
-    settings = read_settings(where.config_path)
+    where, settings = located(lake)
     with logged(where, settings), disk_refusals(where), progress_of(as_json) as progress:
         done = back_up(where, target, datetime.now(UTC), keep=keep, read_back=verify, progress=progress)
     if as_json:

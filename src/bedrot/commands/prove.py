@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, opened, out, plain, show, writing
-from bedrot.config import Settings, lake_of_environment, read_settings
+from bedrot.commands.common import JsonOption, LakeOption, disk_refusals, located, opened, out, plain, show, writing
+from bedrot.config import Settings
 from bedrot.errors import Misconfigured
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.lock import writer_lock
@@ -150,8 +150,7 @@ def rebuild_(
 @contextmanager
 def _writing(lake: Path | None, *, anew: bool) -> Iterator[tuple[Lake, Ledger, Settings]]:
     """The lake under the writer's lock, its ledger made anew first where that is wanted: a damaged one opens not."""
-    where = Lake.find(lake or lake_of_environment())
-    settings = read_settings(where.config_path)
+    where, settings = located(lake)
     with writer_lock(where), disk_refusals(where):
         if anew:
             Ledger.rebuild(where)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from bedrot.commands.common import JsonOption, LakeOption, logged, out, plain
-from bedrot.config import Settings, lake_of_environment, read_settings
+from bedrot.commands.common import JsonOption, LakeOption, located, logged, out, plain
+from bedrot.config import Settings, read_settings
 from bedrot.errors import Busy
 from bedrot.lake.zones import Lake
 
@@ -130,8 +130,7 @@ def _told(lake: Path | None) -> tuple[Lake, Settings]:
     """The lake and its settings; Misconfigured where a source with times of its own is none."""
     from bedrot import log
 
-    where = Lake.find(lake or lake_of_environment())
-    settings = read_settings(where.config_path)
+    where, settings = located(lake)
     log.hide([settings.schedule.ping])
     if settings.schedule.sources:
         from bedrot.commands.connect import known_source

@@ -33,8 +33,9 @@ class Discreet:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Take these for secrets too: some are known only after a while."""
-        hide(secrets)
-        self._secrets = sorted({*self._secrets, *(one for one in secrets if one)}, key=len, reverse=True)
+        found = [one for one in secrets if one]
+        hide(found)
+        self._secrets = sorted({*self._secrets, *found}, key=len, reverse=True)
 
     def __enter__(self) -> Self:
         return self

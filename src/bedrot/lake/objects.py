@@ -56,9 +56,17 @@ def put_object(lake: Lake, path: Path, sha256: str | None = None, *, ours: bool 
 def hash_file(path: Path) -> tuple[str, int]:
     """SHA-256 (64 hex digits) and number of bytes of a file; StorageFailed where it cannot be read."""
     digest = hashlib.sha256()
-    with closing(hashed(_chunks(path), digest)) as chunks:
+    with closing(hashed(pieces(path), digest)) as chunks:
         size = sum(map(len, chunks))
     return digest.hexdigest(), size
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether a file is there, can be read, and has the bytes of that hash."""
+    try:
+        return hash_file(path)[0] == sha256
+    except StorageFailed:
+        return False
 
 
 def check_object(lake: Lake, sha256: str) -> bool:
@@ -94,8 +102,8 @@ def _store(path: Path, final: Path, sha256: str, *, ours: bool) -> bool:
         return second_name.adopt(path, final, chunks) if ours else disk.put(final, chunks)
 
 
-def _chunks(path: Path) -> Generator[bytes, None, None]:
-    """The bytes of a file, piece by piece."""
+def pieces(path: Path) -> Generator[bytes, None, None]:
+    """The bytes of a file, piece by piece; StorageFailed where it cannot be read."""
     try:
         with path.open("rb") as file:
             while chunk := file.read(PIECE):
@@ -107,6 +115,6 @@ def _chunks(path: Path) -> Generator[bytes, None, None]:
 def _copied(path: Path, sha256: str) -> Generator[bytes, None, None]:
     """The bytes of a file; StorageFailed at their end when they are not those that were hashed before."""
     digest = hashlib.sha256()
-    yield from hashed(_chunks(path), digest)
+    yield from hashed(pieces(path), digest)
     if digest.hexdigest() != sha256:
         raise StorageFailed("The file changed while it was read.", _AGAIN, file=str(path))

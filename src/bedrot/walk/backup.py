@@ -16,7 +16,7 @@ from bedrot.lake.sealed import digest, iso, read_sealed, seal
 from bedrot.lake.zones import Lake
 from bedrot.walk.backup_store import Store
 from bedrot.walk.backup_view import IDENTITY
-from bedrot.walk.backup_work import Backed, Progress, Work, whole
+from bedrot.walk.backup_work import Backed, Progress, Work
 
 __all__ = ["Backed", "back_up", "find_damage", "forget_older", "store_for"]
 
@@ -48,7 +48,7 @@ def back_up(
             wrong |= {
                 one.sha256: one.path
                 for one in done.record.files
-                if one.sha256 in work.brought.keys() - wrong.keys() and not whole(store, one.sha256)
+                if one.sha256 in work.brought.keys() - wrong.keys() and not store.holds(one.sha256)
             }
         if keep is not None and not (done.damaged or done.missing):
             done.forgotten = store.forget(keep)
@@ -62,7 +62,7 @@ def _tell(store: Store, wrong: dict[str, str], done: Backed) -> None:
     named = {one.sha256 for record in records for one in record.files} | {path.stem for path in broken}
     for sha256, path in wrong.items():
         if sha256 in named:
-            (done.healed if whole(store, sha256) else done.lost).append(path)
+            (done.healed if store.holds(sha256) else done.lost).append(path)
 
 
 def forget_older(target: Path, keep: int = 1) -> list[str]:
@@ -87,7 +87,7 @@ def find_damage(store: Store, progress: Progress = lambda _step, _done, _all: No
     named = {one.sha256: one.path for record in records for one in record.files}
     found = {path.stem: f"records/{path.name}" for path in broken}
     for at, (sha256, path) in enumerate(sorted(named.items()), start=1):
-        if not whole(store, sha256):
+        if not store.holds(sha256):
             found[sha256] = path
         progress("read back", at, len(named))
     return found

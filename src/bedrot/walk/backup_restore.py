@@ -13,10 +13,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from bedrot.errors import Damaged, Misconfigured, StorageFailed
+from bedrot.errors import Damaged, Misconfigured
 from bedrot.lake import disk
 from bedrot.lake.lock import writer_lock
-from bedrot.lake.objects import PIECE, hash_file, hashed
+from bedrot.lake.objects import PIECE, hashed, is_whole
 from bedrot.lake.sealed import digest, read_sealed, seal
 from bedrot.lake.zones import Lake
 from bedrot.walk.backup_store import Kept, Record, Store
@@ -147,14 +147,7 @@ def _files(root: Path) -> Iterator[str]:
 
 def _in_place(lake: Lake, record: Record) -> set[str]:
     """The files that an earlier restore brought whole."""
-    return {one.path for one in record.files if _whole(lake.absolute(one.path), one.sha256)}
-
-
-def _whole(path: Path, sha256: str) -> bool:
-    try:
-        return path.is_file() and hash_file(path)[0] == sha256
-    except StorageFailed:
-        return False
+    return {one.path for one in record.files if is_whole(lake.absolute(one.path), one.sha256)}
 
 
 def _turn(one: Kept) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from typing import Any
 from bedrot.errors import Busy, Damaged, Misconfigured
 from bedrot.lake import disk
 from bedrot.lake.lock import held
+from bedrot.lake.objects import is_whole
 from bedrot.lake.sealed import instant, iso, read_sealed, seal, stamp
 
 FORMAT = 1
@@ -88,6 +89,10 @@ class Store:
     def object_path(self, sha256: str) -> Path:
         """Where the bytes of that hash are."""
         return self.target / "objects" / sha256[:2] / sha256
+
+    def holds(self, sha256: str) -> bool:
+        """Whether an object is there with the bytes of its name."""
+        return is_whole(self.object_path(sha256), sha256)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -195,13 +200,9 @@ class Store:
         needed = {one.sha256 for path in kept for one in self.load(path).files}
         for path in old:
             disk.remove(path)
-        self._drop(path for path in list(self.objects()) if path.name not in needed)
-        return [path.stem for path in old]
-
-    def _drop(self, paths: Iterable[Path]) -> None:
-        """Remove objects."""
-        for path in paths:
+        for path in [one for one in self.objects() if one.name not in needed]:
             disk.remove(path)
+        return [path.stem for path in old]
 
 
 def _number(path: Path) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from bedrot.config import read_settings
 from bedrot.errors import Busy, Damaged, StorageFailed
 from bedrot.lake import snapshot
-from bedrot.lake.objects import hash_file
+from bedrot.lake.objects import is_whole
 from bedrot.lake.snapshot import Snapshot
 from bedrot.lake.zones import Lake
 from bedrot.walk.archive import archived_in, named_by
@@ -135,18 +135,10 @@ def _add_landing(lake: Lake, view: View, noted: dict[str, str]) -> None:
         name = lake.relative(path)
         if not name.startswith(_INBOX):
             view.add(Piece(name, noted.get(name, ""), loose=name not in noted))
-        elif name in noted and _is(path, noted[name]):
+        elif name in noted and is_whole(path, noted[name]):
             view.add(Piece(name, noted[name], loose=True))
         elif not is_litter(path.name):
             view.unread.append(name)
-
-
-def _is(path: Path, sha256: str) -> bool:
-    """Whether a file is still the one that was looked at."""
-    try:
-        return hash_file(path)[0] == sha256
-    except StorageFailed:
-        return False
 
 
 def _add_raw(lake: Lake, view: View) -> None:

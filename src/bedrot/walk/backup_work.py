@@ -55,14 +55,6 @@ class _Gone(Exception):
     """A file is not where the list says, or changed while it was read: look again."""
 
 
-def whole(store: Store, sha256: str) -> bool:
-    """Whether an object is there with the bytes of its name."""
-    try:
-        return hash_file(store.object_path(sha256))[0] == sha256
-    except StorageFailed:
-        return False
-
-
 class Work:
     """One backup at work: what the folder has, what the backup before said, what this one found."""
 
@@ -189,7 +181,7 @@ class Work:
     def _good(self, piece: Piece, kept: Kept) -> Kept | None:
         """A file that is damaged in the lake as an earlier backup has it, if one has."""
         self.damaged[piece.path] = f"{piece.path} has other bytes than it had"
-        return replace(kept, changed=0) if whole(self.store, kept.sha256) else None
+        return replace(kept, changed=0) if self.store.holds(kept.sha256) else None
 
     def _noted(self, kept: Kept) -> Kept:
         """The same, remembered for when the lake is looked at again."""

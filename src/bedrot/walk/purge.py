@@ -19,6 +19,7 @@ from bedrot.lake import disk, snapshot
 from bedrot.lake.decisions import Decision, Decisions, all_decisions, decide, tombstone, write_decision
 from bedrot.lake.deliveries import all_sightings, write_sightings
 from bedrot.lake.forget import ForgettingLedger
+from bedrot.lake.objects import pieces
 from bedrot.lake.snapshot import Snapshot, write_snapshot
 from bedrot.lake.zones import Lake
 from bedrot.walk.purge_build import Made, drop_scratch, made_without
@@ -183,8 +184,7 @@ def _publish(lake: Lake, plan: Plan, now: datetime) -> int:
         for path in made.files:
             final = lake.absolute(made.lake.relative(path))
             if not final.exists():
-                with path.open("rb") as file:
-                    disk.put(final, iter(lambda file=file: file.read(1 << 20), b""))  # type: ignore[misc]
+                disk.put(final, pieces(path))
         marks = sorted({*plan.states, *made.missing})
         marked = {"purged": ",".join(map(str, marks))} if marks else {}
         write_snapshot(

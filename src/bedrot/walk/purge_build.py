@@ -13,6 +13,7 @@ from bedrot.errors import StorageFailed
 from bedrot.lake import disk, snapshot
 from bedrot.lake.decisions import Decisions
 from bedrot.lake.deliveries import whole_pulls
+from bedrot.lake.objects import pieces
 from bedrot.lake.refusals import said
 from bedrot.lake.snapshot import Snapshot, TableState
 from bedrot.lake.zones import Lake
@@ -137,8 +138,7 @@ def _mirror(lake: Lake, scratch: Lake, paths: Iterable[str]) -> None:
                 raise StorageFailed(
                     f"The disk refused the write: {refused.strerror}.", "Check the disk, then try again.", file=str(new)
                 ) from refused
-            with old.open("rb") as file:
-                disk.put(new, iter(lambda file=file: file.read(1 << 20), b""))  # type: ignore[misc]
+            disk.put(new, pieces(old))
 
 
 def _drop(path: Path, scratch: Path) -> None:

@@ -202,8 +202,7 @@ def _bring(scratch: Lake, lake: Lake, before: Snapshot | None) -> list[str]:
         missing = not final.exists()
         if not missing and objects.hash_file(final)[0] == objects.hash_file(path)[0]:
             continue
-        with path.open("rb") as file:
-            disk.put(final, iter(lambda file=file: file.read(1 << 20), b""), replace=True)  # type: ignore[misc]
+        disk.put(final, objects.pieces(path), replace=True)
         if not missing or relative in named:
             healed.append(relative)
     return healed

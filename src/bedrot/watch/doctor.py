@@ -15,7 +15,7 @@ from bedrot.connect.memory import Outlook, memory_of
 from bedrot.connect.states import State, command
 from bedrot.contract import Feed, Source
 from bedrot.lake.ledger import Standing
-from bedrot.tell.status import FeedRow, status
+from bedrot.tell.status import FeedRow
 from bedrot.walk.run import Walk
 from bedrot.watch.schedule import ALL, times_of
 
@@ -59,13 +59,13 @@ class Seen:
     asked: Standing | None = None
 
 
-def accounts(walk: Walk, now: datetime) -> list[Account]:
-    """How each account stands that sent a file, was asked, or is in the settings, by source and name.
+def accounts(walk: Walk, now: datetime, rows: Iterable[FeedRow]) -> list[Account]:
+    """How each account stands that sent a file, was asked, or is in the settings; `rows` are those of the status.
 
     Only days in the data count, never when a file came.
     """
     feeds: dict[tuple[str, str], list[FeedRow]] = defaultdict(list)
-    for one in status(walk).feeds:
+    for one in rows:
         feeds[one.source, one.account].append(one)
     told = {(one.source, one.name) for one in walk.settings.account}
     looks: dict[tuple[str, str], list[Outlook]] = defaultdict(list)

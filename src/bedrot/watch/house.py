@@ -16,6 +16,7 @@ from bedrot.config import Settings
 from bedrot.errors import BedrotError
 from bedrot.lake import disk
 from bedrot.lake.decisions import unfinished_purges
+from bedrot.lake.deliveries import sealed_files
 from bedrot.lake.ledger import Ledger
 from bedrot.lake.snapshot import current
 from bedrot.lake.zones import Lake
@@ -113,7 +114,7 @@ def _ledger(lake: Lake, _settings: Settings, _now: datetime) -> Iterator[Finding
         yield Finding("runs", Level.NEEDS_YOU, f"Run {runs[-1].id} was cut off.", "Run it again: bedrot run")
     if unfinished_purges(lake, decisions):
         yield Finding("purge", Level.NEEDS_YOU, "A purge was cut off.", "Give the same `bedrot purge` command again.")
-    manifests = {path.stem for path in lake.deliveries.glob("*.json") if not path.name.startswith(".")}
+    manifests = {path.stem for path in sealed_files(lake.deliveries)}
     if lacking := len(manifests - known):
         sentence = f"The ledger does not know {lacking:,} of the deliveries in raw."
         yield Finding("ledger", Level.NEEDS_YOU, sentence, "Let it take them in: bedrot run")
